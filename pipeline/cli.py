@@ -1,0 +1,101 @@
+"""Commands, one a stage in the data's order, and those that read what the stages made. No logic.
+
+Each command imports what it needs inside, so that ``--help`` answers without loading torch.
+"""
+
+import sys
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="distilrec",
+    help="Distil what an LLM knows about your items into a recommender small enough for a phone.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+STAGES = "Stages, in the data's order (`dvc repro` runs them)"
+DatasetName = Annotated[str, typer.Argument(help="A name below `dataset` in params.yaml.")]
+BackboneName = Annotated[str, typer.Argument(help="fpmc, stamp, attenmixer, gru4rec or sasrec.")]
+RecipeName = Annotated[str, typer.Argument(help="A name below `training.recipes`.")]
+Seed = Annotated[int, typer.Argument(help="A whole number.", min=0)]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"distilrec {metadata.version('distilrec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001 - typer calls _version with it
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _run(stage: str, *cell: str | int) -> None:
+    """Run one stage on a dataset, a cell or nothing, and print its counts in one line."""
+    from pipeline import console  # noqa: PLC0415
+    from pipeline.params import read_params  # noqa: PLC0415
+    from pipeline.paths import Cell, Paths  # noqa: PLC0415
+
+    paths = Paths(Path())
+    params = read_params(paths.params)
+    run = import_module(f"pipeline.stages.{stage}").run
+    if len(cell) == 4:
+        counts = run(params, paths, Cell(str(cell[0]), str(cell[1]), str(cell[2]), int(cell[3])))
+    else:
+        counts = run(params, paths, *cell)
+    console.summary(" ".join([stage, *map(str, cell)]), counts)
+
+
+def _dataset_stage(name: str, help_text: str) -> None:
+    @app.command(name, help=help_text, rich_help_panel=STAGES)
+    def stage(dataset: DatasetName) -> None:
+        _run(name, dataset)
+
+
+def _cell_stage(name: str, help_text: str) -> None:
+    @app.command(name, help=help_text, rich_help_panel=STAGES)
+    def stage(
+        dataset: DatasetName, backbone: BackboneName, recipe: RecipeName, seed: Seed
+    ) -> None:
+        _run(name, dataset, backbone, recipe, seed)
+
+
+_dataset_stage("fetch", "Take the raw files from a folder, or download them.")
+_dataset_stage("sessions", "Turn raw logs into sessions, a catalogue and three parts.")
+_dataset_stage("baselines", "Count popularity and item co-occurrence.")
+_cell_stage("teacher", "Train the conventional teacher.")
+_cell_stage("student", "Train the small student.")
+_cell_stage("difficulty", "Rank candidates and score how hard each training session is.")
+_cell_stage("select", "Choose the sessions worth a prompt.")
+_dataset_stage("hints", "Have each teacher's behaviour summarised for the prompts (can cost).")
+_dataset_stage("label", "Have the LLM rank the selected sessions' candidates (can cost).")
+_cell_stage("labelled", "Read rankings from the raw answers (free).")
+_cell_stage("distill", "Fine-tune the student on the rankings, and the control without them.")
+_cell_stage("evaluate", "Rank the test targets with every model.")
+
+
+@app.command("report", help="Write reports/index.html.", rich_help_panel=STAGES)
+def _report() -> None:
+    _run("report")
+
+
+def main() -> None:
+    """Run the command line; a user's error is one line and exit status 1."""
+    from pipeline.errors import PipelineError  # noqa: PLC0415
+
+    try:
+        app()
+    except PipelineError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)

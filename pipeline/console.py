@@ -1,0 +1,73 @@
+"""What a person sees while a command runs: lines, tables and progress, all on a terminal or a log.
+
+Results go to standard output, everything about the run itself to standard error.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+QUIET_SECONDS = 2.0
+LOG_SECONDS = 30.0
+
+
+def note(text: str) -> None:
+    """Print one plain line about the run to standard error."""
+    err.print(text, markup=False)
+
+
+def summary(stage: str, counts: Any) -> None:
+    """Print a stage's counts (a dataclass) in one line: ``sessions: 3,000 sessions, ...``."""
+    parts = [_part(field.name, getattr(counts, field.name)) for field in dataclasses.fields(counts)]
+    note(f"{stage}: " + ", ".join(part for part in parts if part))
+
+
+def _part(name: str, value: Any) -> str:
+    words = name.replace("_", " ")
+    if value is None:
+        return ""
+    if isinstance(value, bool | str):
+        return f"{words} {value}"
+    return f"{value:,} {words}" if isinstance(value, int) else f"{words} {value:.4g}"
+
+
+def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    """Yield ``items`` while showing how far we are.
+
+    On a terminal a bar appears once the loop has run for two seconds; elsewhere a line is written
+    every 30 seconds.
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    shown: Progress | None = None
+    started = last = time.monotonic()
+    try:
+        for done, item in enumerate(items):
+            now = time.monotonic()
+            if err.is_terminal and shown is None and now - started > QUIET_SECONDS:
+                shown = _bar()
+                shown.start()
+                task = shown.add_task(label, total=total)
+            if shown is not None:
+                shown.update(task, completed=done)
+            elif not err.is_terminal and now - last > LOG_SECONDS:
+                note(f"{label}: {done:,}" + (f" of {total:,}" if total else ""))
+                last = now
+            yield item
+    finally:
+        if shown is not None:
+            shown.stop()
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=err, transient=True)

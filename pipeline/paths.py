@@ -1,0 +1,129 @@
+"""Every file and folder of ``data/``, ``models/`` and ``reports/``, spelled once."""
+
+import os
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from pipeline.params import RunParams
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One combination of dataset, backbone, recipe and seed."""
+
+    dataset: str
+    backbone: str
+    recipe: str
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """``<dataset>/<backbone>/<recipe>/<seed>``, the same below every folder."""
+        return f"{self.dataset}/{self.backbone}/{self.recipe}/{self.seed}"
+
+
+def cells(run: RunParams, dataset: str | None = None) -> list[Cell]:
+    """Return the run's cells in the order of its lists, of one dataset if it is named."""
+    names = run.datasets if dataset is None else (dataset,)
+    return [Cell(*values) for values in product(names, run.backbones, run.recipes, run.seeds)]
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The project's files below one root folder."""
+
+    root: Path = Path()
+
+    @property
+    def params(self) -> Path:
+        """The parameters of every stage."""
+        return self.root / "params.yaml"
+
+    @property
+    def data_home(self) -> Path | None:
+        """The folder of raw datasets outside the project (``DISTILREC_DATA_HOME``), if named."""
+        named = os.environ.get("DISTILREC_DATA_HOME")
+        return Path(named) if named else None
+
+    @property
+    def checkpoints(self) -> Path:
+        """Unfinished trainings; not an output, so that DVC does not remove it before a re-run."""
+        return self.root / ".cache" / "checkpoints"
+
+    def raw(self, dataset: str) -> Path:
+        """Raw files of a dataset, as they came."""
+        return self.root / "data/raw" / dataset
+
+    def download_record(self, dataset: str) -> Path:
+        """Bytes and SHA-256 of a dataset's official download (in Git)."""
+        return self.root / "data/downloads" / f"{dataset}.json"
+
+    def sessions(self, dataset: str) -> Path:
+        """Folder with the tables ``sessions``, ``catalog``, ``dropped``, ``recorded_*``."""
+        return self.root / "data/sessions" / dataset
+
+    def baselines(self, dataset: str) -> Path:
+        """Folder with a folder for each counting model."""
+        return self.root / "models/baselines" / dataset
+
+    def teacher(self, cell: Cell) -> Path:
+        """Folder of the teacher's weights, configuration and training log."""
+        return self.root / "models/teacher" / cell.folder
+
+    def student(self, cell: Cell) -> Path:
+        """Folder of the student before distillation."""
+        return self.root / "models/student" / cell.folder
+
+    def distilled(self, cell: Cell) -> Path:
+        """Folder with the folders ``distilled`` and ``control``."""
+        return self.root / "models/distilled" / cell.folder
+
+    def difficulty(self, cell: Cell) -> Path:
+        """Folder with the table ``difficulty``."""
+        return self.root / "data/difficulty" / cell.folder
+
+    def selected(self, cell: Cell) -> Path:
+        """Folder with the table ``selected`` and ``policy.json``."""
+        return self.root / "data/selected" / cell.folder
+
+    def hints_store(self, dataset: str) -> Path:
+        """Store of paid hint answers (append-only parts, shared through a remote)."""
+        return self.root / "data/hints" / dataset
+
+    def hinted(self, dataset: str) -> Path:
+        """Folder with the table ``hints``: what was read from the answers, per cell."""
+        return self.root / "data/hinted" / dataset
+
+    def labels_store(self, dataset: str) -> Path:
+        """Store of paid rankings (append-only parts, shared through a remote)."""
+        return self.root / "data/labels" / dataset
+
+    def label_parts(self, dataset: str) -> Path:
+        """Names of the label store's parts (in Git), so that a missing one is noticed."""
+        return self.root / "reports" / dataset / "label_parts.json"
+
+    def hint_parts(self, dataset: str) -> Path:
+        """Names of the hint store's parts (in Git)."""
+        return self.root / "reports" / dataset / "hint_parts.json"
+
+    def labelled(self, cell: Cell) -> Path:
+        """Folder with the table ``labelled``: rankings that were read, one row a session."""
+        return self.root / "data/labelled" / cell.folder
+
+    def metrics(self, cell: Cell) -> Path:
+        """The cell's figures (in Git)."""
+        return self.root / "reports/cells" / cell.folder / "metrics.json"
+
+    def ranks(self, cell: Cell) -> Path:
+        """Folder with the table ``ranks``: every model's rank of every test target."""
+        return self.root / "reports/cells" / cell.folder / "ranks"
+
+    def plots(self, cell: Cell) -> Path:
+        """Folder of the tables behind ``dvc plots``: training, quality, selection."""
+        return self.root / "reports/cells" / cell.folder / "plots"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.root / "reports/index.html"
