@@ -1,0 +1,64 @@
+"""Raw logs to sessions.
+
+Reads: `data/raw/<dataset>`. Writes: the tables `sessions`, `catalog`, `dropped`,
+`recorded_rankings`, `recorded_selections`. Parameters: `dataset.<name>`, `sessions`.
+"""
+
+from dataclasses import dataclass
+
+from pipeline import tables
+from pipeline.interactions.readers import read_source
+from pipeline.interactions.recorded import Recorded, recorded
+from pipeline.interactions.sessions import Made, make_sessions
+from pipeline.interactions.splitting import PARTS
+from pipeline.params import Params
+from pipeline.paths import Paths
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came in and what came out."""
+
+    events: int
+    kept_events: int
+    dropped_events: int
+    sessions: int
+    training: int
+    validation: int
+    test: int
+    items: int
+    items_in_no_session: int
+    recorded_rankings: int | None
+    ranked_items_outside_the_catalogue: int | None
+
+
+def run(params: Params, paths: Paths, dataset: str) -> Summary:
+    """Cut, filter and split one dataset's events."""
+    source = read_source(params.dataset[dataset], paths.raw(dataset))
+
+    made = make_sessions(source, params.sessions)
+    published = recorded(source, made)
+
+    folder = paths.sessions(dataset)
+    tables.SESSIONS.write(made.sessions, folder)
+    tables.CATALOG.write(made.catalog, folder)
+    tables.DROPPED.write(made.dropped, folder)
+    tables.RECORDED_RANKINGS.write(published.rankings, folder)
+    tables.RECORDED_SELECTIONS.write(published.selections, folder)
+    return _summary(made, published)
+
+
+def _summary(made: Made, published: Recorded) -> Summary:
+    parts = dict(made.sessions["part"].value_counts().iter_rows())
+    dropped = int(made.dropped["events"].sum())
+    return Summary(
+        made.events,
+        made.events - dropped,
+        dropped,
+        len(made.sessions),
+        **{part: parts[part] for part in PARTS},
+        items=len(made.catalog),
+        items_in_no_session=len(made.catalog) - made.sessions["items"].explode().n_unique(),
+        recorded_rankings=len(published.rankings) or None,
+        ranked_items_outside_the_catalogue=published.outside or None,
+    )
