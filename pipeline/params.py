@@ -360,7 +360,9 @@ def read_params(path: Path) -> Params:
 
 
 def _first_fault(error: ValidationError) -> str:
-    fault = error.errors(include_url=False)[0]
+    # A misspelt key is also a missing one: the unknown name is the better answer.
+    faults = error.errors(include_url=False)
+    fault = min(faults, key=lambda one: one["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in fault["loc"])
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":

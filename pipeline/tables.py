@@ -34,7 +34,7 @@ class Table:
         Raises:
             ValueError: a column is missing, of another type, or the key is not unique (a bug).
         """
-        frame = frame.select(self.columns).sort(self.key)
+        frame = frame.select(*self.columns).sort(self.key)
         self._check(frame)
         if frame.select(pl.struct(self.key).is_duplicated().any()).item():
             raise ValueError(f"table {self.name}: key {self.key} is not unique")

@@ -1,0 +1,70 @@
+"""What a person sees while a command runs."""
+
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from pipeline import console
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    sessions: int
+    mean_length: float
+    device: str
+    resumed: bool
+    dollars: float | None = None
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    stream = io.StringIO()
+    monkeypatch.setattr(console, "err", Console(file=stream, soft_wrap=True, highlight=False))
+    return stream
+
+
+def test_counts_are_one_line_and_what_is_not_known_is_left_out(log: io.StringIO) -> None:
+    console.summary("sessions tiny", Counts(12_323, 9.09123, "cpu", False))
+    assert log.getvalue() == (
+        "sessions tiny: 12,323 sessions, mean length 9.091, device cpu, resumed False\n"
+    )
+
+
+def test_square_brackets_in_a_title_stay_as_they_are(log: io.StringIO) -> None:
+    console.note("[bold]Alien[/bold] [1979]")
+    assert log.getvalue() == "[bold]Alien[/bold] [1979]\n"
+
+
+def test_a_long_line_is_not_broken(log: io.StringIO) -> None:
+    console.note("word " * 100)
+    assert log.getvalue().count("\n") == 1
+
+
+def test_a_short_loop_shows_nothing_and_yields_everything(log: io.StringIO) -> None:
+    assert list(console.progress(range(5), "short")) == [0, 1, 2, 3, 4]
+    assert log.getvalue() == ""
+
+
+def test_a_long_loop_writes_a_line_every_thirty_seconds(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(console.time, "monotonic", lambda: float(next(clock)))
+    assert len(list(console.progress(iter(range(10)), "reading", total=10))) == 10
+    assert log.getvalue() == "reading: 3 of 10\nreading: 7 of 10\n"
+
+
+def test_a_generator_without_a_length_says_only_how_far_it_is(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 1000, 40))
+    monkeypatch.setattr(console.time, "monotonic", lambda: float(next(clock)))
+    list(console.progress(iter(range(2)), "reading"))
+    assert log.getvalue() == "reading: 0\nreading: 1\n"
+
+
+def test_results_go_to_standard_output_and_the_rest_to_standard_error() -> None:
+    assert console.err.stderr
+    assert not console.out.stderr
