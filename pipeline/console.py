@@ -5,7 +5,7 @@ Results go to standard output, everything about the run itself to standard error
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -46,7 +46,7 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
     On a terminal a bar appears once the loop has run for two seconds; elsewhere a line is written
     every 30 seconds.
     """
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     shown: Progress | None = None
     started = last = time.monotonic()

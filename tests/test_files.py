@@ -9,6 +9,12 @@ import pytest
 from pipeline import files
 
 
+def write_half(path: Path) -> None:
+    with files.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("cut")
+
+
 def test_a_written_file_holds_the_bytes_and_its_folder_is_made(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "file.bin"
     files.write_bytes(path, b"\x00\xff")
@@ -18,17 +24,15 @@ def test_a_written_file_holds_the_bytes_and_its_folder_is_made(tmp_path: Path) -
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="cut"), files.replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("cut")
+    with pytest.raises(RuntimeError, match="cut"):
+        write_half(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_first_write_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), files.replacing(tmp_path / "file") as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError, match="cut"):
+        write_half(tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,85 @@
+"""Who may import whom, and what no module of the pipeline may do."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+BASE = ("errors", "files", "seeds", "console", "params", "tables", "paths")
+"""The base modules, downwards: each may import those before it."""
+
+SHARED = {*BASE}
+ALLOWED: dict[str, set[str]] = {
+    **{name: set(BASE[:place]) for place, name in enumerate(BASE)},
+    "interactions": SHARED,
+    "selection": SHARED,
+    "evaluation": SHARED,
+    "labelling": SHARED | {"interactions.catalog"},
+    "recommenders": SHARED | {"interactions.catalog"},
+    "distillation": SHARED | {"recommenders"},
+    "report": SHARED | {"evaluation"},
+    "stages": SHARED
+    | {"interactions", "selection", "evaluation", "labelling", "recommenders", "distillation"}
+    | {"report"},
+    "cli": {"params", "paths", "console", "errors"}
+    | {"stages", "labelling", "recommenders", "evaluation", "report", "grid", "export"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+PROJECT = Path(__file__).resolve().parent.parent
+MODULES = sorted((PROJECT / "pipeline").rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    """Return a module's name below `pipeline`: ``recommenders.fpmc``."""
+    parts = path.relative_to(PROJECT / "pipeline").with_suffix("").parts
+    return ".".join(parts if parts == ("__init__",) or parts[-1] != "__init__" else parts[:-1])
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the full names that a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{'.' * node.level}{node.module or ''}.{one.name}" for one in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_only_what_its_part_may(path: Path) -> None:
+    module = name_of(path)
+    part = module.split(".", maxsplit=1)[0]
+    for imported in imports(ast.parse(path.read_text(encoding="utf-8"))):
+        assert not imported.startswith("."), f"{module}: write imports in full"
+        if imported.startswith("pipeline."):
+            target = imported.removeprefix("pipeline.")
+            own = part == target.split(".")[0] and part != "stages"
+            fits = any(f"{target}.".startswith(f"{one}.") for one in ALLOWED[part])
+            assert own or fits, f"pipeline.{module} imports {imported}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_needs_no_pandas_no_pickle_and_does_not_print(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    roots = {imported.split(".")[0] for imported in imports(tree)}
+    assert roots.isdisjoint({"pandas", "pickle", "joblib", "shelve", "marshal", "tests"})
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert [one for one in calls if ast.unparse(one.func) in ("print", "torch.save")] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_every_stage_has_a_file_and_every_file_is_a_stage() -> None:
+    stages = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
+    files = {path.stem for path in (PROJECT / "pipeline/stages").glob("[a-z]*.py")}
+    assert files == set(stages)
+
+
+def test_nothing_is_called_utils() -> None:
+    vague = {"utils", "helpers", "common", "manager", "misc"}
+    assert [path for path in MODULES if vague & set(name_of(path).split("."))] == []

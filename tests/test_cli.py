@@ -1,0 +1,82 @@
+"""The command line from outside."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline import __doc__ as overview
+from pipeline.cli import app
+
+HEAVY = ("torch", "polars", "pyarrow", "scipy", "duckdb", "numpy", "dvc", "pydantic")
+
+
+def run(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_help_loads_none_of_the_heavy_libraries() -> None:
+    code = (
+        "import sys, pipeline.cli as cli\n"
+        "try: cli.app(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_lists_the_stages_in_the_data_s_order() -> None:
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    lines = [line[2:] for line in (overview or "").splitlines() if line.startswith("- ")]
+    names = [name for line in lines for name in line.split(":")[0].split(", ")]
+    places = [text.find(f"\n  {name} ") for name in names]
+    assert len(names) >= 12
+    assert min(places) > 0
+    assert places == sorted(places)
+
+
+def test_the_version_is_the_package_s(project: Path) -> None:
+    done = run("--version", folder=project)
+    assert done.returncode == 0
+    assert done.stdout.startswith("distilrec 0.")
+
+
+def test_the_console_script_is_the_same_command(project: Path) -> None:
+    script = Path(sys.executable).with_name("distilrec")
+    if not script.exists():
+        pytest.skip("the console script is not installed beside this Python")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == run("--version", folder=project).stdout
+
+
+def test_a_user_s_error_is_one_line_and_exit_status_one(tmp_path: Path) -> None:
+    done = run("sessions", "tiny", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        "error: params.yaml is not here; run the command in the project's folder\n"
+    )
+
+
+def test_a_wrong_word_on_the_command_line_is_exit_status_two(tmp_path: Path) -> None:
+    done = run("sesions", "tiny", folder=tmp_path)
+    assert done.returncode == 2
+    assert "sesions" in done.stderr
+
+
+def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
+    done = run("teacher", "tiny", "fpmc", "strong", "--", "-1", folder=tmp_path)
+    assert done.returncode == 2
+    assert "greater than or equal to 0" in done.stderr
