@@ -51,6 +51,9 @@ class LogParams(Section):
     """Column of the item identifier in ``items``."""
     title: str = "title"
     encoding: str = "utf-8"
+    """Of CSV and TSV files."""
+    duplicates: Literal["refuse", "drop"] = "refuse"
+    """Rows that repeat user, item and time: an error, or dropped and counted."""
 
 
 class DatasetParams(Section):
@@ -100,6 +103,7 @@ class FitParams(Section):
     item_bias: bool
     max_length: Positive
     batch: Positive
+    average: Annotated[float, Field(ge=0, lt=1)]
     evaluate_every: Positive
     max_steps: Positive
 
@@ -136,8 +140,7 @@ class AttenMixerParams(Section):
     """Atten-Mixer (Zhang et al. 2023)."""
 
     levels: Positive
-    heads_student: Positive
-    heads_teacher: Positive
+    max_heads: Positive
     pooling_power: Annotated[float, Field(gt=0)]
     scale: Annotated[float, Field(gt=0)]
 

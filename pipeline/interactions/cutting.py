@@ -15,6 +15,7 @@ def cut_sessions(events: pl.LazyFrame, params: SessionsParams) -> pl.DataFrame:
 
     Args:
         events: `user`, `item`, `time` (Int64, microseconds since 1970 UTC).
+        params: `cut`, `gap_minutes`, `timezone` and `repeats` are obeyed.
 
     Returns:
         `items` (list of the raw identifiers), `started_at`, `ended_at` and `events` (their number)

@@ -25,8 +25,8 @@ def recorded(source: Source, made: Made) -> Recorded:
     Rankings keep their repeats: reading them is the labeller's affair.
     """
     if isinstance(source, RawLog):
-        rankings, selections = tables.RECORDED_RANKINGS, tables.RECORDED_SELECTIONS
-        return Recorded(rankings.empty(), selections.empty(), 0)
+        none = tables.RECORDED_RANKINGS.empty(), tables.RECORDED_SELECTIONS.empty()
+        return Recorded(*none, outside=0)
     ids = made.sessions.select("session_id", "source_id")
     listed = pl.element().is_between(1, len(made.catalog))
     rankings = source.rankings.join(ids, on="source_id").select(

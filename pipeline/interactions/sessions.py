@@ -10,6 +10,7 @@ from pipeline.interactions.catalog import catalog, with_training_events
 from pipeline.interactions.cutting import cut_sessions
 from pipeline.interactions.source import CutLog, RawLog, Source
 from pipeline.interactions.splitting import PARTS, split
+from pipeline.interactions.tabular import Fault
 from pipeline.params import SessionsParams
 from pipeline.tables import DROPPED
 
@@ -59,10 +60,26 @@ def _cut(source: RawLog, params: SessionsParams, dropped: Counter[str]) -> tuple
     cut = cut_sessions(source.events, params)
     long_enough = pl.col("items").list.len() >= params.min_events
     kept, short = cut.filter(long_enough), cut.filter(~long_enough)
+    if source.duplicates == "refuse" and cut["events"].sum() > _count(cut):
+        _refuse_duplicates(source)
     dropped[REPEATED] = int(cut["events"].sum()) - _count(cut)
     dropped[SHORT] = _count(short)
     source_id = pl.lit(None, pl.Int64).alias("source_id")
     return source.rows, kept.select(source_id, "items", "started_at", "ended_at")
+
+
+def _refuse_duplicates(source: RawLog) -> None:
+    key = pl.struct("user", "item", "time")
+    rows = source.events.with_row_index("row").filter(~key.is_first_distinct()).collect()
+    if len(rows):
+        fault = Fault(
+            "/".join(["user", "item", "time"]),
+            "repeat an earlier row",
+            len(rows),
+            source.rows,
+            rows["row"][0],
+        )
+        raise fault.error(source.file, "remove them or set log.duplicates: drop")
 
 
 def _already_cut(source: CutLog) -> tuple[int, pl.DataFrame]:

@@ -1,8 +1,11 @@
 """What a reader hands over: a raw log of events, or sessions that somebody cut already."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
+
+NO_TITLES = pl.DataFrame(schema={"item_id": pl.String, "title": pl.String})
 
 
 @dataclass(frozen=True)
@@ -16,9 +19,9 @@ class RawLog:
     titles: pl.DataFrame
     """`item_id`, `title` (text), one row an item, in the order of the file; may be empty."""
     duplicates: str = "drop"
-    """What to do with a row that repeats user, item and time: `drop` it (and count it) or `refuse`
+    """A row that repeats user, item and time of an earlier one: `drop` and count it, or `refuse`
     the log."""
-    shown: str = "events"
+    file: Path = Path("events")
     """The events' file, for error messages."""
 
 

@@ -1,8 +1,10 @@
-"""Raw tables, read with a sharp eye: what is wrong is said with file, column and first row.
+"""What is wrong with a raw table is said in one line, with file, column and first row.
 
-Rows are counted from 1, without the header.
+Rows are counted from 1, without a header.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +12,27 @@ import polars as pl
 from pipeline.errors import DataError
 
 LONGEST_TITLE = 10_000
-SHOWN = 60
+LONGEST_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Rows of a column that cannot be used."""
+
+    column: str
+    what: str
+    rows: int
+    of: int
+    first: int
+    """Counted from 0."""
+    value: object = None
+
+    def error(self, file: Path, advice: str = "") -> DataError:
+        """Return the error that says so."""
+        seen = "" if self.value is None else f": {shorten(repr(self.value))}"
+        count = f"{self.rows:,} of {self.of:,} rows (first: row {self.first + 1:,}{seen})"
+        then = f"; {advice}" if advice else ""
+        return DataError(f"{file}: column '{self.column}' {self.what} in {count}{then}")
 
 
 def present(path: Path) -> Path:
@@ -24,11 +46,11 @@ def present(path: Path) -> Path:
             f"{path}: this file is missing; put it there or correct the dataset's entry"
         )
     if path.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty (0 bytes); fetch it again")
+        raise DataError(f"{path}: the file is empty (0 bytes); put the whole file there")
     return path
 
 
-def read_parquet(path: Path, columns: dict[str, pl.DataType]) -> pl.DataFrame:
+def read_parquet(path: Path, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """Return some columns of a Parquet file, with these types.
 
     Raises:
@@ -39,48 +61,54 @@ def read_parquet(path: Path, columns: dict[str, pl.DataType]) -> pl.DataFrame:
         frame = pl.read_parquet(present(path))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: not readable as Parquet ({first_line(error)})") from None
-    require_columns(path.name, frame.schema, *columns)
-    for name, wanted in columns.items():
-        try:
-            frame = frame.with_columns(pl.col(name).cast(wanted))
-        except pl.exceptions.PolarsError:
-            found = frame.schema[name]
-            raise DataError(f"{path.name}: column '{name}' is {found}, needed: {wanted}") from None
-    return frame.select(*columns)
+    require_columns(path, frame.schema, *columns)
+    try:
+        return frame.select(pl.col(name).cast(wanted) for name, wanted in columns.items())
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path}: a column is of another type ({first_line(error)})") from None
 
 
-def require_columns(file: str, schema: pl.Schema, *columns: str) -> None:
+def require_columns(file: Path, schema: pl.Schema, *columns: str) -> None:
     """Refuse a table that lacks one of the columns."""
     for column in columns:
         if column not in schema:
-            found = ", ".join(f"'{name}'" for name in schema)
-            raise DataError(f"{file}: column '{column}' is missing; the file has {shorten(found)}")
+            found = ", ".join(f"'{shorten(name)}'" for name in list(schema)[:20])
+            raise DataError(
+                f"{file}: column '{column}' is missing (row 1 has {found or 'nothing'})"
+            )
 
 
 def refuse_first(
-    frame: pl.DataFrame, file: str, column: str, bad: pl.Expr | pl.Series, what: str
+    frame: pl.DataFrame, file: Path, column: str, bad: pl.Expr | pl.Series, what: str
 ) -> None:
-    """Refuse a table in which a row is bad, naming how many there are and the first one's value."""
-    rows = frame.select(pl.lit(bad) if isinstance(bad, pl.Series) else bad).to_series()
-    rows = rows.fill_null(value=False).arg_true()
+    """Refuse a table with rows that are ``bad``."""
+    marks = bad if isinstance(bad, pl.Series) else frame.select(bad).to_series()
+    rows = marks.fill_null(value=False).arg_true()
     if len(rows):
-        refuse(file, column, what, len(rows), len(frame), rows[0], frame[column][rows[0]])
+        raise Fault(column, what, len(rows), len(frame), rows[0], frame[column][rows[0]]).error(
+            file
+        )
 
 
-def refuse(
-    file: str, column: str, what: str, bad: int, rows: int, first: int, value: object
-) -> None:
-    """Raise the error for ``bad`` of ``rows`` rows; ``first`` counts from 0."""
-    seen = "" if value is None else f", {shorten(repr(value))}"
-    raise DataError(
-        f"{file}: column '{column}' {what} in {bad:,} of {rows:,} rows (first: row {first + 1:,}{seen})"
-    )
+def titles_of(frame: pl.DataFrame, file: Path, key: str, title: str) -> pl.DataFrame:
+    """Return `item_id`, `title` from a table of items, one row an item.
+
+    Raises:
+        DataError: an identifier is empty or there twice, or a title is longer than any catalogue's:
+            it would fill every prompt and page.
+    """
+    require_columns(file, frame.schema, key, title)
+    refuse_first(frame, file, key, is_empty(key, frame.schema[key]), "is empty")
+    refuse_first(frame, file, key, ~pl.col(key).is_first_distinct(), "repeats an earlier row")
+    endless = pl.col(title).cast(pl.String).str.len_chars() > LONGEST_TITLE
+    refuse_first(frame, file, title, endless, f"has more than {LONGEST_TITLE:,} characters")
+    return frame.select(item_id=pl.col(key).cast(pl.String), title=pl.col(title).cast(pl.String))
 
 
-def refuse_long_titles(frame: pl.DataFrame, file: str, column: str) -> None:
-    """Refuse titles that no catalogue has: they would fill every prompt and page."""
-    what = f"has more than {LONGEST_TITLE:,} characters"
-    refuse_first(frame, file, column, pl.col(column).str.len_chars() > LONGEST_TITLE, what)
+def is_empty(column: str, dtype: pl.DataType) -> pl.Expr:
+    """Return whether a value is null or, in a column of text, blank."""
+    blank = pl.col(column).str.strip_chars() == "" if dtype == pl.String else pl.lit(value=False)
+    return pl.col(column).is_null() | blank
 
 
 def first_line(error: Exception) -> str:
@@ -89,5 +117,6 @@ def first_line(error: Exception) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return the text, cut if it is long."""
-    return text if len(text) <= SHOWN * 3 else text[: SHOWN * 3] + "…"
+    """Return the text, cut if it is long, its control characters visible."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:LONGEST_SHOWN])
+    return shown if len(text) <= LONGEST_SHOWN else shown + "…"

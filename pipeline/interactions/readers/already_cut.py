@@ -1,14 +1,20 @@
 """Sessions that somebody cut already, with rankings and selections if they were published."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
-from pipeline.interactions import tabular
 from pipeline.interactions.source import CutLog
+from pipeline.interactions.tabular import read_parquet, refuse_first, titles_of
 
 SESSIONS, ITEMS = "sessions.parquet", "items.parquet"
 RANKINGS, SELECTIONS = "llm_rankings.parquet", "selected_sessions.parquet"
+
+SESSION_COLUMNS = {"session_id": pl.Int64(), "items": pl.List(pl.String), "label": pl.String()}
+ITEM_COLUMNS = {"item_id": pl.String(), "title": pl.String()}
+RANKING_COLUMNS = {"session_id": pl.Int64(), "ranking": pl.List(pl.Int32)}
+SELECTION_COLUMNS = {"strategy": pl.String(), "position": pl.Int32(), "session_id": pl.Int64()}
 
 
 def read_already_cut(folder: Path) -> CutLog:
@@ -21,36 +27,34 @@ def read_already_cut(folder: Path) -> CutLog:
 
     Raises:
         DataError: a file is missing or damaged, a column is missing or of another type, an
-            identifier is empty or twice there, or a session names an unknown item.
+            identifier is empty or there twice, or an item or a session is named but not there.
     """
-    titles = _titles(folder)
-    sessions = _sessions(folder, titles)
-    return CutLog(sessions, titles, _rankings(folder), _selections(folder))
-
-
-def _titles(folder: Path) -> pl.DataFrame:
-    columns = {"item_id": pl.String(), "title": pl.String()}
-    titles = tabular.read_parquet(folder / ITEMS, columns)
-    tabular.refuse_first(titles, ITEMS, "item_id", pl.col("item_id").is_null(), "is empty")
-    repeated = ~pl.col("item_id").is_first_distinct()
-    tabular.refuse_first(titles, ITEMS, "item_id", repeated, "is listed twice")
-    tabular.refuse_long_titles(titles, ITEMS, "title")
-    return titles
-
-
-def _sessions(folder: Path, titles: pl.DataFrame) -> pl.DataFrame:
-    columns = {"session_id": pl.Int64(), "items": pl.List(pl.String), "label": pl.String()}
-    sessions = tabular.read_parquet(folder / SESSIONS, columns)
-    for column in columns:
-        tabular.refuse_first(sessions, SESSIONS, column, pl.col(column).is_null(), "is empty")
-    repeated = ~pl.col("session_id").is_first_distinct()
-    tabular.refuse_first(sessions, SESSIONS, "session_id", repeated, "is there twice")
-    for column in ("items", "label"):
-        what = f"names an item that is not in {ITEMS}"
-        tabular.refuse_first(sessions, SESSIONS, column, _foreign(sessions, column, titles), what)
-    return sessions.select(source_id="session_id", items=pl.concat_list("items", "label")).sort(
-        "source_id"
+    items = folder / ITEMS
+    titles = titles_of(read_parquet(items, ITEM_COLUMNS), items, "item_id", "title")
+    sessions = _sessions(folder / SESSIONS, titles)
+    rankings = _published(folder / RANKINGS, RANKING_COLUMNS, sessions)
+    selections = _published(folder / SELECTIONS, SELECTION_COLUMNS, sessions)
+    return CutLog(
+        sessions.select(source_id="session_id", items=pl.concat_list("items", "label")),
+        titles,
+        # Published numbers count the catalogue's rows from 0, ours from 1: 0 is padding.
+        rankings.select(
+            source_id="session_id", ranking=pl.col("ranking").list.eval(pl.element() + 1)
+        ),
+        selections.select(list="strategy", position="position", source_id="session_id"),
     )
+
+
+def _sessions(file: Path, titles: pl.DataFrame) -> pl.DataFrame:
+    sessions = read_parquet(file, SESSION_COLUMNS)
+    for column in SESSION_COLUMNS:
+        refuse_first(sessions, file, column, pl.col(column).is_null(), "is empty")
+    repeated = ~pl.col("session_id").is_first_distinct()
+    refuse_first(sessions, file, "session_id", repeated, "repeats an earlier row")
+    for column in ("items", "label"):
+        foreign = _foreign(sessions, column, titles)
+        refuse_first(sessions, file, column, foreign, f"names an item that is not in {ITEMS}")
+    return sessions.sort("session_id")
 
 
 def _foreign(sessions: pl.DataFrame, column: str, titles: pl.DataFrame) -> pl.Series:
@@ -58,24 +62,17 @@ def _foreign(sessions: pl.DataFrame, column: str, titles: pl.DataFrame) -> pl.Se
     named = sessions.select("session_id", item_id=column)
     if column == "items":
         named = named.explode("item_id", empty_as_null=False)
-    foreign = named.join(titles, on="item_id", how="anti")["session_id"].unique()
-    return sessions["session_id"].is_in(foreign.implode())
+    foreign = named.join(titles, on="item_id", how="anti", nulls_equal=True)["session_id"]
+    return sessions["session_id"].is_in(foreign.unique().implode())
 
 
-def _rankings(folder: Path) -> pl.DataFrame:
-    if not (folder / RANKINGS).exists():
-        return pl.DataFrame(schema={"source_id": pl.Int64, "ranking": pl.List(pl.Int32)})
-    columns = {"session_id": pl.Int64(), "ranking": pl.List(pl.Int32)}
-    rankings = tabular.read_parquet(folder / RANKINGS, columns)
-    return rankings.select(
-        source_id="session_id", ranking=pl.col("ranking").list.eval(pl.element() + 1)
-    )
-
-
-def _selections(folder: Path) -> pl.DataFrame:
-    if not (folder / SELECTIONS).exists():
-        columns = {"list": pl.String, "position": pl.Int32, "source_id": pl.Int64}
+def _published(
+    file: Path, columns: Mapping[str, pl.DataType], sessions: pl.DataFrame
+) -> pl.DataFrame:
+    """Return a table about these sessions, without rows if nothing was published."""
+    if not file.exists():
         return pl.DataFrame(schema=columns)
-    columns = {"strategy": pl.String(), "position": pl.Int32(), "session_id": pl.Int64()}
-    selections = tabular.read_parquet(folder / SELECTIONS, columns)
-    return selections.select(list="strategy", position="position", source_id="session_id")
+    table = read_parquet(file, columns)
+    foreign = ~pl.col("session_id").is_in(sessions["session_id"].implode())
+    refuse_first(table, file, "session_id", foreign, f"is not in {SESSIONS}")
+    return table
