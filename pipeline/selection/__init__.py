@@ -1,0 +1,1 @@
+"""Which training sessions are worth a prompt: difficulty, the max-min policy, and the draw."""

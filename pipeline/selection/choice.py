@@ -1,0 +1,129 @@
+"""From difficulties to the chosen sessions: ranks, policy, draw, and what the draw is worth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.errors import DataError, ParamsError
+from pipeline.params import SelectParams
+from pipeline.selection import lp, maxmin, sampling, strategies
+from pipeline.selection.maxmin import Floats, Game, Policy
+from pipeline.selection.sampling import Draw, Places
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Chosen sessions by their places in the pool, and what the choice is worth.
+
+    What a recorded list leaves unknown is none. Values are worst-case mean gains of a session, in
+    units of the smallest gain.
+    """
+
+    places: Places  # n
+    ranks: Places  # n, 1..N in the gain order
+    inclusion: Floats | None = None  # n, each one's probability of being chosen
+    k_star: int | None = None
+    """Last rank of the policy's support; random, hardest and easiest have none."""
+    value: float | None = None
+    """What the policy promises."""
+    worst_case: float | None = None
+    """What the inclusion probabilities that were used keep; infinite: beyond float64."""
+
+
+def by_rank(difficulty: Floats, gain_order: str, generator: np.random.Generator) -> Places:
+    """Return the places of the pool in the gain order, rank 1 first.  # N.
+
+    ``hard_first`` gives rank 1, the largest gain, to the largest difficulty. Equal difficulties
+    are ordered by a random key: their places are shuffled before a stable sort.
+
+    Raises:
+        DataError: a difficulty is not a number.
+    """
+    faults = int(np.isnan(difficulty).sum())
+    if faults:
+        raise DataError(
+            f"difficulty: {faults:,} of {len(difficulty):,} sessions have no number; "
+            "the teacher's scores are not finite, train it again"
+        )
+    shuffled = generator.permutation(len(difficulty))
+    keys = difficulty[shuffled]
+    if gain_order == "hard_first":
+        np.negative(keys, out=keys)
+    return shuffled[np.argsort(keys, kind="stable")]
+
+
+def choose(
+    difficulty: Floats,
+    params: SelectParams,
+    ties: np.random.Generator,
+    draws: np.random.Generator,
+) -> Choice:
+    """Choose ``params.count`` sessions of the pool.
+
+    Args:
+        difficulty: of each session of the pool; higher is harder.  # N
+        params: policy, sampler, order and the game's assumptions.
+        ties: orders sessions of equal difficulty.
+        draws: makes the draw.
+
+    Raises:
+        DataError: the pool is smaller than ``params.count``.
+        ParamsError: the assumptions leave nothing to gain, or the pool is too large for ``lp``.
+    """
+    pool = len(difficulty)
+    require(pool, params.count, f"pool {params.pool}")
+    game = Game.of(pool, params)
+    order = by_rank(difficulty, params.gain_order, ties)
+    policy, log_p = _policy(game, params)
+    draw = _draw(log_p, params, draws)
+    return Choice(
+        order[draw.places],
+        draw.places + 1,
+        np.exp(draw.log_inclusion[draw.places]),
+        policy.k_star if policy else None,
+        policy.value if policy else None,
+        maxmin.worst_case(draw.log_inclusion, game) / params.count,
+    )
+
+
+def require(pool: int, count: int, source: str) -> None:
+    """Refuse to choose more sessions than there are.
+
+    Raises:
+        DataError: naming both numbers.
+    """
+    if pool < count:
+        raise DataError(
+            f"select.count is {count:,}, but only {pool:,} training sessions are in {source}; "
+            "lower select.count in params.yaml"
+        )
+
+
+def _policy(game: Game, params: SelectParams) -> tuple[Policy | None, Floats]:
+    """Return the game's policy, where there is one, and log-probabilities by rank."""
+    n, count = game.sessions, params.count
+    if params.policy == "random":
+        return None, strategies.uniform(n)
+    if params.policy in {"hardest", "easiest"}:
+        from_rank_1 = (params.policy == "hardest") == (params.gain_order == "hard_first")
+        first = 0 if from_rank_1 else n - count
+        return None, strategies.ends(n, first, first + count)
+    if params.policy == "lp":
+        if n > lp.LARGEST_POOL:
+            raise ParamsError(
+                f"params.yaml: select.policy lp is for at most {lp.LARGEST_POOL:,} sessions, "
+                f"the pool has {n:,}; use exact, which has the same value"
+            )
+        policy = lp.solve(lp.Gains.of(game))
+    else:
+        policy = {
+            "exact": maxmin.exact,
+            "paper_corrected": maxmin.paper_corrected,
+            "rad_bc": strategies.rad_bc,
+        }[params.policy](game)
+    return policy, policy.log_probabilities
+
+
+def _draw(log_p: Floats, params: SelectParams, generator: np.random.Generator) -> Draw:
+    sampler = sampling.systematic if params.sampler == "systematic" else sampling.sequential
+    return sampler(log_p, params.count, generator)

@@ -1,0 +1,90 @@
+"""The same game as a linear programme, for gains that need not be proportional.
+
+The adversary's assignment of sessions to the three kinds is a transport problem, so its minimum is
+its dual: max sum_s u_s + sum_t k_t v_t with u_s + v_t <= p_s w_st. Joined to our choice of p that
+is one programme of 2 N + 3 variables and 3 N rows. It is solved in y_s = p_s g_s, with the gains
+divided by the smallest one, so that every coefficient lies in a range a solver can see.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import csr_array, hstack, identity, kron
+
+from pipeline.selection.maxmin import Floats, Game, Policy
+
+LARGEST_POOL = 30_000  # sessions; beyond it the solver takes many minutes
+TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What a session is worth if its answer is effective, similar or incorrect (a loss)."""
+
+    effective: Floats  # N, positive
+    similar: Floats  # N
+    incorrect: Floats  # N, counted negative
+    counts: tuple[int, int, int]
+    """How many sessions are of each kind."""
+
+    @classmethod
+    def of(cls, game: Game) -> "Gains":
+        """Return the proportional gains of ``game``, in units of the smallest."""
+        gain = np.exp(-game.log_costs())
+        return cls(
+            gain,
+            game.similar_ratio * gain,
+            game.incorrect_ratio * gain,
+            (game.effective, game.similar, game.incorrect),
+        )
+
+    def weights(self) -> Floats:
+        """Return the worth of each session under each kind.  # N 3."""
+        return np.stack([self.effective, self.similar, -self.incorrect], axis=1)
+
+
+def solve(gains: Gains) -> Policy:
+    """Return the policy that attains the value of the game, by HiGHS."""
+    n = len(gains.effective)
+    smallest = gains.effective.min()
+    per_y = gains.weights() / gains.effective[:, None]  # worth of one unit of y_s  # N 3
+    no_more_than_worth = hstack(
+        [
+            csr_array((-per_y.ravel(), (np.arange(3 * n), np.repeat(np.arange(n), 3)))),
+            kron(identity(n), np.ones((3, 1))),  # u_s
+            kron(np.ones((n, 1)), identity(3)),  # v_t
+        ],
+        format="csr",
+    )
+    sums_to_one = np.concatenate([smallest / gains.effective, np.zeros(n + 3)])[None, :]
+    found = linprog(
+        -np.concatenate([np.zeros(n), np.ones(n), gains.counts]),
+        A_ub=no_more_than_worth,
+        b_ub=np.zeros(3 * n),
+        A_eq=csr_array(sums_to_one),
+        b_eq=[1.0],
+        bounds=[(0, None)] * n + [(None, None)] * (n + 3),
+        method="highs",
+        options=TIGHT,
+    )
+    if found.status != 0:
+        raise RuntimeError(f"linear programme of {n:,} sessions: {found.message}")
+    p = np.maximum(found.x[:n], 0) / gains.effective
+    p /= p.sum()
+    with np.errstate(divide="ignore"):
+        return Policy(np.log(p), int(np.flatnonzero(p)[-1]) + 1, -found.fun)
+
+
+def worst_case(p: Floats, gains: Gains) -> float:
+    """Return min_c sum_s p_s w_s by the adversary's own programme."""
+    n = len(p)
+    worth = (p[:, None] * gains.weights()).ravel()  # N 3
+    found = linprog(
+        worth,
+        A_eq=csr_array(np.vstack([np.repeat(np.eye(n), 3, axis=1), np.tile(np.eye(3), n)])),
+        b_eq=np.concatenate([np.ones(n), gains.counts]),
+        method="highs",
+        options=TIGHT,
+    )
+    return float(found.fun)

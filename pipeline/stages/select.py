@@ -1,0 +1,86 @@
+"""Choose the training sessions worth a prompt.
+
+Reads the tables ``sessions``, ``difficulty``, ``recorded_rankings`` and ``recorded_selections``.
+Writes the table ``selected`` and ``policy.json``. Obeys the section ``select``.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from pipeline import files, seeds
+from pipeline.params import Params, SelectParams
+from pipeline.paths import Cell, Paths
+from pipeline.selection import choice, recorded
+from pipeline.selection.maxmin import Game
+from pipeline.tables import DIFFICULTY, RECORDED_RANKINGS, RECORDED_SELECTIONS, SELECTED, SESSIONS
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts of a selection."""
+
+    pool: int
+    selected: int
+    k_star: int | None
+    share_with_target: float
+
+
+def run(params: Params, paths: Paths, cell: Cell) -> Summary:
+    """Choose the cell's sessions."""
+    folder, select = paths.sessions(cell.dataset), params.select
+    training = SESSIONS.read(folder).filter(part="training")
+    target = training.select("session_id", target=pl.col("items").list.last())
+    pool = DIFFICULTY.read(paths.difficulty(cell)).join(target, on="session_id")
+    if select.pool == "recorded":
+        pool = recorded.with_ranking(pool, RECORDED_RANKINGS.read(folder))
+    pool = pool.sort("session_id")
+
+    ties = seeds.generator(cell.seed, "select", "ties", cell.dataset)
+    draws = seeds.generator(cell.seed, "select", "draws", cell.dataset)
+    if select.policy == "recorded":
+        chosen = recorded.choose(pool, RECORDED_SELECTIONS.read(folder), select, ties)
+    else:
+        chosen = choice.choose(pool["difficulty"].to_numpy(), select, ties, draws)
+    selected = _selected(pool, chosen)
+    policy = _policy(select, len(pool), chosen, selected)
+
+    SELECTED.write(selected, paths.selected(cell))
+    files.write_json(paths.selected(cell) / "policy.json", policy)
+    return Summary(len(pool), len(selected), chosen.k_star, policy["share_with_target"])
+
+
+def _selected(pool: pl.DataFrame, chosen: choice.Choice) -> pl.DataFrame:
+    return pool[chosen.places].with_columns(
+        pl.Series("difficulty_rank", chosen.ranks, dtype=pl.Int32),
+        pl.Series("inclusion_probability", chosen.inclusion, dtype=pl.Float64)
+        if chosen.inclusion is not None
+        else pl.lit(None, dtype=pl.Float64).alias("inclusion_probability"),
+    )
+
+
+def _policy(
+    select: SelectParams, pool: int, chosen: choice.Choice, selected: pl.DataFrame
+) -> dict[str, Any]:
+    """Return the facts of ``policy.json``; values are in units of the smallest gain."""
+    game = Game.of(pool, select)
+    with_target = selected.select(pl.col("candidates").list.contains(pl.col("target"))).to_series()
+    return {
+        "policy": select.policy,
+        "sampler": select.sampler,
+        "gain_order": select.gain_order,
+        "pool": pool,
+        "count": len(selected),
+        "k_effective": game.effective,
+        "k_incorrect": game.incorrect,
+        "k_star": chosen.k_star,
+        "value": _finite(chosen.value),
+        "worst_case": _finite(chosen.worst_case),
+        "share_with_target": with_target.sum() / len(selected),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
