@@ -15,6 +15,7 @@ from pipeline.errors import ParamsError
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(gt=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
@@ -173,10 +174,12 @@ class BackboneParams(Section):
 class CountingParams(Section):
     """Item co-occurrence with decay by distance and popularity normalisation."""
 
-    decay: Annotated[float, Field(gt=0, le=1)]
-    recency: Annotated[float, Field(gt=0, le=1)]
-    popularity_power: Share
+    decay: Annotated[tuple[Decay, ...], Field(min_length=1)]
+    recency: Annotated[tuple[Decay, ...], Field(min_length=1)]
+    session_power: Annotated[tuple[Share, ...], Field(min_length=1)]
+    candidate_power: Annotated[tuple[Share, ...], Field(min_length=1)]
     neighbours: Count
+    max_length: Positive
 
 
 class SharedTrainingParams(Section):

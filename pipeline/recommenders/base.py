@@ -1,16 +1,25 @@
-"""What every recommender can do, neural or counting: the seam that ranking and distillation use."""
+"""What every recommender can do, and what the neural ones have in common.
+
+``Recommender`` is the seam that ranking, difficulty, distillation and evaluation use.
+``EmbeddingRecommender`` gives a backbone its item tables; the backbone adds ``encode``.
+"""
 
 from typing import Protocol, runtime_checkable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+
+from pipeline.params import FitParams, RoleParams
 
 
 @runtime_checkable
 class Recommender(Protocol):
-    """Scores items after a session, in two steps so that a large catalogue is scored by blocks."""
+    """Scores items after a session, in two steps so that items can be scored by ranges."""
 
     n_items: int
     """Real items are 1..n_items; 0 is padding."""
+    max_length: int
+    """Most recent items of a session that the model looks at."""
 
     def encode(self, sessions: Tensor) -> Tensor:
         """Return what `score` needs of each session.
@@ -24,5 +33,54 @@ class Recommender(Protocol):
         ...
 
     def score(self, queries: Tensor, first: int, last: int) -> Tensor:
-        """Return the scores of items ``first`` to ``last - 1`` (``first >= 1``).  # B last-first."""
+        """Return the scores of items ``first`` .. ``last - 1``, ``first >= 1``.  # B last-first."""
         ...
+
+
+class EmbeddingRecommender(nn.Module):
+    """Item tables and the inner product that all neural backbones share.
+
+    ``items`` is the output table, ``context`` the table a session is looked up in: the same one if
+    the recipe ties them. Row 0 of both is zero and stays so: no gradient reaches it.
+    """
+
+    def __init__(self, n_items: int, fit: FitParams, role: RoleParams) -> None:
+        super().__init__()
+        self.n_items = n_items
+        self.max_length = fit.max_length
+        self.items = nn.Embedding(n_items + 1, role.dimension, padding_idx=0)
+        self.context = self.items
+        if not fit.tied:
+            self.context = nn.Embedding(n_items + 1, role.dimension, padding_idx=0)
+        self.bias = nn.Parameter(torch.zeros(n_items + 1)) if fit.item_bias else None
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw the weights: Xavier-normal matrices, zero offsets, row 0 of the tables zero."""
+        for name, weight in self.named_parameters():
+            if weight.dim() > 1:
+                nn.init.xavier_normal_(weight, generator=generator)
+            elif not name.endswith(("norm.weight", "places")):
+                nn.init.zeros_(weight)
+        with torch.no_grad():
+            self.items.weight[0] = 0
+            self.context.weight[0] = 0
+
+    def encode(self, sessions: Tensor) -> Tensor:
+        """Return the session vectors.  # B L -> B D."""
+        raise NotImplementedError
+
+    def item_vectors(self, index: Tensor | slice) -> Tensor:
+        """Return rows of the output table in the form that scores use.  # ... D."""
+        return self.items.weight[index]
+
+    def score(self, queries: Tensor, first: int, last: int) -> Tensor:
+        """Return inner products with items ``first`` to ``last - 1``, plus their offsets."""
+        vectors = self.item_vectors(slice(first, last))
+        if self.bias is None:
+            return queries @ vectors.T
+        return torch.addmm(self.bias[first:last], queries, vectors.T)
+
+    def pair_scores(self, queries: Tensor, index: Tensor) -> Tensor:
+        """Return each session's scores of its own items.  # B D, B K -> B K."""
+        scores = torch.einsum("bd,bkd->bk", queries, self.item_vectors(index))
+        return scores if self.bias is None else scores + self.bias[index]

@@ -26,6 +26,10 @@ class SessionBatches:
         torch.cumsum(torch.from_numpy(lengths), 0, out=offsets[1:])
         return cls(torch.from_numpy(flat), offsets)
 
+    def to(self, device: torch.device) -> "SessionBatches":
+        """Return the same sessions on a device."""
+        return SessionBatches(self.items.to(device), self.offsets.to(device))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -38,13 +42,13 @@ class SessionBatches:
         if kind == "last":
             keep = end - first >= 2
             return torch.stack([first[keep], end[keep] - 1], dim=1)
-        places = torch.arange(len(self.items))
+        places = torch.arange(len(self.items), device=self.items.device)
         starts = torch.repeat_interleave(first, end - first)
         return torch.stack([starts, places], dim=1)[places > starts]
 
     def inputs(self, examples: Tensor, length: int) -> Tensor:
-        """Return the last ``length`` items before each target, padded with 0 on the left.  # B L."""
-        places = examples[:, 1:] + torch.arange(-length, 0)
+        """Return the last ``length`` items before each target, 0 on their left.  # B L."""
+        places = examples[:, 1:] + torch.arange(-length, 0, device=examples.device)
         inside = places >= examples[:, :1]
         return torch.where(inside, self.items[places.clamp_min(0)], 0)
 

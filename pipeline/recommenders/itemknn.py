@@ -1,0 +1,125 @@
+"""Item co-occurrence: what was clicked in the same sessions, near to it and lately, comes next.
+
+score(i | s) = pop(i)^-b * sum over j in s of recency^(places from the end) * pop(j)^-a * C(j, i)
+C(j, i)      = sum over training sessions that hold both of decay^(places between them - 1)
+
+There is no training but the choice of the four numbers, on the validation part. A session-based
+form of item-based nearest neighbours (Sarwar et al. 2001; Ludewig and Jannach 2018).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from pipeline.recommenders.batches import SessionBatches
+
+
+@dataclass(frozen=True)
+class Form:
+    """The numbers that validation chooses."""
+
+    decay: float
+    recency: float
+    session_power: float
+    candidate_power: float
+
+
+class ItemKnn:
+    """Co-occurrence counts and the form in which they are read."""
+
+    def __init__(
+        self, counts: sparse.csr_matrix, popularity: np.ndarray, form: Form, max_length: int
+    ) -> None:
+        self.counts, self.popularity, self.form = counts, popularity, form
+        self.max_length = max_length
+        self.n_items = len(popularity) - 1
+        self._by_session = np.maximum(popularity, 1.0) ** -form.session_power
+        self._by_candidate = torch.from_numpy(
+            (np.maximum(popularity, 1.0) ** -form.candidate_power).astype(np.float32)
+        )
+
+    @classmethod
+    def restore(cls, numbers: dict[str, Any], tensors: dict[str, Tensor]) -> "ItemKnn":
+        """Return the model whose numbers and tensors were saved."""
+        length = numbers["n_items"] + 1
+        parts = (tensors[name].numpy() for name in ("values", "columns", "starts"))
+        counts = sparse.csr_matrix(tuple(parts), shape=(length, length))
+        popularity = tensors["popularity"].numpy()
+        return cls(counts, popularity, Form(**numbers["form"]), numbers["max_length"])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what is stored."""
+        return {
+            "values": torch.from_numpy(self.counts.data),
+            "columns": torch.from_numpy(self.counts.indices),
+            "starts": torch.from_numpy(self.counts.indptr),
+            "popularity": torch.from_numpy(self.popularity),
+        }
+
+    def encode(self, sessions: Tensor) -> Tensor:
+        """Return the scores of all items, the padding included.  # B L -> B N+1."""
+        places = sessions.numpy()
+        B, L = places.shape
+        weights = self.form.recency ** np.arange(L - 1, -1, -1.0) * self._by_session[places]
+        weights = np.where(places > 0, weights, 0).astype(np.float32)
+        starts = np.arange(0, B * L + 1, L)
+        asked = sparse.csr_matrix((weights.ravel(), places.ravel(), starts), self._shape(B))
+        return torch.from_numpy((asked @ self.counts).toarray()) * self._by_candidate
+
+    def _shape(self, rows: int) -> tuple[int, int]:
+        return rows, self.n_items + 1
+
+    def score(self, queries: Tensor, first: int, last: int) -> Tensor:
+        """Return the scores of items ``first`` to ``last - 1``."""
+        return queries[:, first:last].clone()
+
+
+def popularity_of(training: SessionBatches, n_items: int) -> np.ndarray:
+    """Return the training events of each item.  # N+1, float32; the padding has 0."""
+    return np.bincount(training.items.numpy(), minlength=n_items + 1).astype(np.float32)
+
+
+def count_pairs(
+    training: SessionBatches, n_items: int, decay: float, neighbours: int
+) -> sparse.csr_matrix:
+    """Return C: decayed counts of item pairs within sessions, both ways.
+
+    Args:
+        training: the sessions, targets included.
+        n_items: highest item index.
+        decay: factor for each place between two items.
+        neighbours: keep this many of an item's largest counts; 0 keeps all.
+
+    Returns:
+        float32, row = item that was clicked, column = item that is scored.  # N+1 N+1
+    """
+    items, session = training.items.numpy(), _session_of(training)
+    size = (n_items + 1, n_items + 1)
+    total = sparse.csr_matrix(size, dtype=np.float32)
+    for gap in range(1, int(training.offsets.diff().max()) if len(training) else 1):
+        near = np.flatnonzero(session[gap:] == session[:-gap])
+        weights = np.full(len(near), decay ** (gap - 1), dtype=np.float32)
+        total = total + sparse.csr_matrix((weights, (items[near], items[near + gap])), shape=size)
+    both = (total + total.T).tocsr()
+    both.setdiag(0)
+    both.eliminate_zeros()
+    both.sort_indices()
+    return _largest(both, neighbours) if neighbours else both
+
+
+def _session_of(training: SessionBatches) -> np.ndarray:
+    return np.repeat(np.arange(len(training)), training.offsets.diff().numpy())
+
+
+def _largest(counts: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
+    rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    order = np.lexsort((counts.indices, -counts.data, rows))
+    place = np.arange(len(order)) - counts.indptr[rows[order]]
+    kept = np.sort(order[place < keep])
+    return sparse.csr_matrix(
+        (counts.data[kept], (rows[kept], counts.indices[kept])), shape=counts.shape
+    )

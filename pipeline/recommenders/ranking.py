@@ -1,0 +1,99 @@
+"""True ranks and best items from scores, over catalogues of any length."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from pipeline.recommenders.base import Recommender
+from pipeline.recommenders.batches import SessionBatches
+
+SCORES_AT_ONCE = 2**22
+"""Scores held at a time: 16 MiB, or sixteen sessions' worth if the catalogue is longer."""
+
+
+def target_ranks(model: Recommender, batches: SessionBatches, examples: Tensor) -> Tensor:
+    """Return the rank of each example's target among the items not in its session.
+
+    rank = 1 + the number of eligible items whose score is not below the target's: ties, and scores
+    that are no numbers, count against the model.
+
+    Args:
+        model: any recommender; it is used as it is, so call ``eval()`` on it first.
+        batches: the sessions.
+        examples: places of first item and target.  # X 2
+
+    Returns:
+        Ranks from 1.  # X, int32
+    """
+    ranks = torch.empty(len(examples), dtype=torch.int32)
+    longest = int((examples[:, 1] - examples[:, 0]).max()) if len(examples) else 1
+    for start, stop in _chunks(len(examples), model.n_items):
+        chunk = examples[start:stop]
+        scores = _scores(model, batches.inputs(chunk, model.max_length))
+        seen = batches.inputs(chunk, longest)  # the whole session is excluded, not only its end
+        ranks[start:stop] = _ranks(scores, batches.targets(chunk), seen)
+    return ranks
+
+
+def _ranks(scores: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
+    own = scores.gather(1, targets[:, None] - 1)  # B 1
+    seen = _without_repeats(seen)
+    present = seen > 0
+    below = (scores < own).sum(1)
+    seen_below = ((scores.gather(1, (seen - 1).clamp_min(0)) < own) & present).sum(1)
+    eligible = scores.shape[1] - present.sum(1)
+    return (eligible - (below - seen_below)).to(torch.int32)
+
+
+def _without_repeats(seen: Tensor) -> Tensor:
+    ordered = seen.sort(1).values
+    repeats = torch.zeros_like(ordered, dtype=torch.bool)
+    repeats[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    return ordered.masked_fill(repeats, 0)
+
+
+def top_items(model: Recommender, sessions: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the best items outside each session and their scores, best first.
+
+    Equal scores are ordered by item index, so that the result does not depend on the hardware.
+
+    Args:
+        model: any recommender, in evaluation mode.
+        sessions: item indices padded with 0 on the left.  # B L
+        count: how many; at most ``n_items`` less the longest session.
+
+    Returns:
+        Item indices and scores.  # B count, B count
+    """
+    found = torch.empty(len(sessions), count, dtype=torch.int64)
+    values = torch.empty(len(sessions), count)
+    for start, stop in _chunks(len(sessions), model.n_items):
+        chunk = sessions[start:stop]
+        scores = _scores(model, chunk[:, -model.max_length :])
+        rows = torch.arange(len(chunk))[:, None].expand_as(chunk)
+        scores[rows[chunk > 0], chunk[chunk > 0] - 1] = -torch.inf
+        best = scores.topk(count, dim=1)
+        order = torch.argsort(best.indices, dim=1, stable=True)
+        by_index = best.values.gather(1, order)
+        again = torch.argsort(by_index, dim=1, descending=True, stable=True)
+        found[start:stop] = best.indices.gather(1, order).gather(1, again) + 1
+        values[start:stop] = by_index.gather(1, again)
+    return found, values
+
+
+def ndcg_at_10(ranks: Tensor) -> float:
+    """Return the mean of 1 / log2(rank + 1) over ranks up to 10, else 0: what is validated."""
+    gains = torch.where(ranks <= 10, 1 / torch.log2(ranks.double() + 1), 0.0)
+    return float(gains.mean())
+
+
+@torch.no_grad()
+def _scores(model: Recommender, sessions: Tensor) -> Tensor:
+    return model.score(model.encode(sessions), 1, model.n_items + 1)
+
+
+def _chunks(count: int, n_items: int) -> Iterator[tuple[int, int]]:
+    step = max(16, SCORES_AT_ONCE // max(n_items, 1))
+    for start in range(0, count, step):
+        yield start, min(start + step, count)

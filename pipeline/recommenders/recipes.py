@@ -1,0 +1,152 @@
+"""How a recipe trains a recommender: its examples, its loss, and validation NDCG@10."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from pipeline import seeds
+from pipeline.params import FitParams, RoleParams, TrainingParams
+from pipeline.paths import Cell
+from pipeline.recommenders import losses, ranking, registry, training
+from pipeline.recommenders.base import EmbeddingRecommender
+from pipeline.recommenders.batches import SessionBatches
+from pipeline.tables import TRAINING_LOG
+
+Role = Literal["teacher", "student"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A recommender with its best weights, what rebuilds it, and how it got there."""
+
+    model: EmbeddingRecommender
+    description: dict[str, Any]
+    log: pl.DataFrame
+
+    @property
+    def steps(self) -> int:
+        """Steps taken until training stopped."""
+        return int(self.log["step"][-1])
+
+    @property
+    def validation_ndcg(self) -> float:
+        """The best figure seen, that of the weights kept."""
+        return float(self.log.filter(pl.col("best"))["validation_ndcg"][0])
+
+    def save(self, folder: Path) -> None:
+        """Write weights, configuration and training log."""
+        registry.save_neural(folder, self.model, self.description)
+        TRAINING_LOG.write(self.log, folder)
+
+
+def train_role(
+    role: Role, params: TrainingParams, cell: Cell, sessions: pl.DataFrame, n_items: int, root: Path
+) -> Trained:
+    """Train a cell's teacher or student.
+
+    Args:
+        role: decides width, speed and regularisation, by ``training.recipes.<recipe>.<role>``.
+        params: recipes and backbones.
+        cell: backbone, recipe and seed.
+        sessions: the table SESSIONS.
+        n_items: real items in the catalogue.
+        root: folder of unfinished trainings.
+    """
+    recipe = params.recipes[cell.recipe]
+    own: RoleParams = getattr(recipe, role)
+    backbone = getattr(params.backbones, cell.backbone)
+    device = registry.device(params.shared.device)
+    model = registry.build(cell.backbone, n_items, recipe.fit, own, backbone).to(device)
+    parts = by_part(sessions, device)
+    what = (role, cell, recipe.fit, own, backbone, n_items, sessions.hash_rows().sum())
+    label = f"{role} {cell.folder}"
+    folder = training_folder(root, *what)
+    log = train(model, parts, recipe.fit, own, seeds.derive(cell.seed, role), label, folder)
+    description = registry.describe(cell.backbone, n_items, recipe.fit, own, backbone)
+    return Trained(model.cpu(), description, log)
+
+
+def by_part(sessions: pl.DataFrame, device: torch.device) -> dict[str, SessionBatches]:
+    """Return the sessions of each part on a device."""
+    parts = ("training", "validation", "test")
+    chosen = {part: sessions.filter(pl.col("part") == part) for part in parts}
+    return {part: SessionBatches.of(rows).to(device) for part, rows in chosen.items()}
+
+
+def train(
+    model: EmbeddingRecommender,
+    parts: dict[str, SessionBatches],
+    fit: FitParams,
+    role: RoleParams,
+    seed: int,
+    label: str,
+    checkpoint: Path | None = None,
+) -> pl.DataFrame:
+    """Draw a model's weights, train it by a recipe, and return the training log.
+
+    Args:
+        model: of any backbone, on the device where training runs.
+        parts: the parts ``training`` and ``validation`` of the sessions.
+        fit: what the recipe's teacher and student share.
+        role: what is the teacher's or the student's own.
+        seed: decides weights, shuffles and dropout.
+        label: what the progress line says.
+        checkpoint: folder for unfinished work.
+    """
+    model.initialise(seeds.torch_generator(seed, "weights"))
+    examples = parts["training"].examples(fit.examples)
+    schedule = training.Schedule(
+        batch=fit.batch,
+        learning_rate=role.learning_rate,
+        weight_decay=role.weight_decay,
+        average=fit.average,
+        evaluate_every=fit.evaluate_every,
+        patience=role.patience,
+        max_steps=fit.max_steps,
+    )
+    loss = recipe_loss(model, parts["training"], fit, seed)
+    figure = validation_ndcg(model, parts["validation"])
+    return training.fit(model, len(examples), loss, figure, schedule, seed, label, checkpoint)
+
+
+def recipe_loss(
+    model: EmbeddingRecommender, sessions: SessionBatches, fit: FitParams, seed: int
+) -> Callable[[Tensor, int], Tensor]:
+    """Return the recipe's loss of a batch, as a function of example numbers and the step."""
+    examples = sessions.examples(fit.examples)
+
+    def loss(rows: Tensor, step: int) -> Tensor:
+        chosen = examples[rows.to(examples.device)]
+        queries = model.encode(sessions.inputs(chosen, fit.max_length))
+        targets = sessions.targets(chosen)
+        if fit.loss == "in_batch_bpr":
+            return losses.in_batch_bpr(queries, model.item_vectors(targets))
+        if fit.loss == "softmax":
+            every = slice(1, None)  # the padding is no item
+            bias = None if model.bias is None else model.bias[every]
+            vectors = model.item_vectors(every)
+            return losses.softmax_cross_entropy(queries, vectors, bias, targets - 1)
+        generator = seeds.torch_generator(seed, "negatives", step)
+        drawn = torch.randint(1, model.n_items + 1, (fit.sampled_negatives,), generator=generator)
+        return losses.sampled_softmax(model, queries, targets, drawn.to(targets.device))
+
+    return loss
+
+
+def validation_ndcg(model: EmbeddingRecommender, sessions: SessionBatches) -> Callable[[], float]:
+    """Return the figure that early stopping maximises: NDCG@10 of the last items of sessions."""
+    examples = sessions.examples("last")
+    return lambda: ranking.ndcg_at_10(ranking.target_ranks(model, sessions, examples))
+
+
+def training_folder(root: Path, *what: object) -> Path:
+    """Return a checkpoint's folder, named by everything that decides the training."""
+    text = json.dumps([str(part) for part in what])
+    return root / hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,0 +1,122 @@
+"""Names to recommenders, and a folder's form: ``model.json`` beside ``weights.safetensors``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from pipeline import files
+from pipeline.errors import DataError
+from pipeline.params import BackboneParams, FitParams, RoleParams, Section
+from pipeline.recommenders.attenmixer import AttenMixer
+from pipeline.recommenders.base import EmbeddingRecommender, Recommender
+from pipeline.recommenders.fpmc import Fpmc
+from pipeline.recommenders.gru4rec import Gru4Rec
+from pipeline.recommenders.itemknn import ItemKnn
+from pipeline.recommenders.popularity import Popularity
+from pipeline.recommenders.sasrec import SasRec
+from pipeline.recommenders.stamp import Stamp
+from pipeline.recommenders.training import set_weights, weights_of
+
+Backbone = Callable[[int, FitParams, RoleParams, Any], EmbeddingRecommender]
+
+BACKBONES: dict[str, Backbone] = {
+    "fpmc": Fpmc,
+    "stamp": Stamp,
+    "attenmixer": AttenMixer,
+    "gru4rec": Gru4Rec,
+    "sasrec": SasRec,
+}
+
+
+class Counting(Protocol):
+    """A counting model: rebuilt from its numbers and its tensors."""
+
+    @classmethod
+    def restore(cls, numbers: dict[str, Any], tensors: dict[str, Tensor]) -> Recommender:
+        """Return the model whose ``numbers`` and ``tensors`` were saved."""
+        ...
+
+
+COUNTING: dict[str, type[Counting]] = {"popularity": Popularity, "itemknn": ItemKnn}
+
+
+def build(
+    backbone: str, n_items: int, fit: FitParams, role: RoleParams, own: Section
+) -> EmbeddingRecommender:
+    """Return an untrained recommender; ``initialise`` draws its weights."""
+    return BACKBONES[backbone](n_items, fit, role, own)
+
+
+def describe(
+    backbone: str, n_items: int, fit: FitParams, role: RoleParams, own: Section
+) -> dict[str, Any]:
+    """Return what ``load`` needs to build the same recommender again."""
+    parts = {"fit": fit, "role": role, "backbone": own}
+    return {
+        "model": backbone,
+        "n_items": n_items,
+        **{name: part.model_dump(mode="json") for name, part in parts.items()},
+    }
+
+
+def save(folder: Path, description: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Write a model's folder: equal models give equal bytes.
+
+    ``parameters`` in the description counts the stored numbers.
+    """
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    counted = {**description, "parameters": sum(value.numel() for value in tensors.values())}
+    files.write_bytes(folder / "weights.safetensors", save_tensors(tensors))
+    files.write_json(folder / "model.json", counted)
+
+
+def save_neural(folder: Path, model: EmbeddingRecommender, description: dict[str, Any]) -> None:
+    """Write a neural recommender's folder; a tied table is stored once."""
+    save(folder, description, weights_of(model))
+
+
+def load(folder: Path) -> Recommender:
+    """Return the recommender saved in a folder, on the CPU and in evaluation mode.
+
+    Raises:
+        DataError: the folder is missing or damaged.
+    """
+    try:
+        described = files.read_json(folder / "model.json")
+        tensors = load_tensors((folder / "weights.safetensors").read_bytes())
+    except (OSError, ValueError, SafetensorError) as error:
+        raise DataError(f"{folder}: no readable model ({error}); run `dvc repro`") from None
+    if described["model"] in COUNTING:
+        return COUNTING[described["model"]].restore(described, tensors)
+    return _neural(described, tensors)
+
+
+def _neural(described: dict[str, Any], tensors: dict[str, Tensor]) -> EmbeddingRecommender:
+    name = described["model"]
+    own_class = BackboneParams.model_fields[name].annotation
+    if not (isinstance(own_class, type) and issubclass(own_class, Section)):
+        raise TypeError(f"backbone {name} has no section of parameters")
+    model = build(
+        name,
+        described["n_items"],
+        FitParams.model_validate(described["fit"]),
+        RoleParams.model_validate(described["role"]),
+        own_class.model_validate(described["backbone"]),
+    )
+    set_weights(model, tensors)
+    return model.eval()
+
+
+def device(wanted: str) -> torch.device:
+    """Return the device that ``training.shared.device`` names; ``auto`` takes the fastest here."""
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -1,0 +1,61 @@
+"""SASRec: causal self-attention over the session (Kang and McAuley 2018, ICDM).
+
+Departures: places are counted from the end of the session, so that a longer padding changes
+nothing; normalisation comes before each part (as in the authors' code); GELU in place of ReLU;
+and the recipe's loss over the catalogue in place of one sampled negative a place.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.params import FitParams, RoleParams, SasRecParams
+from pipeline.recommenders.base import EmbeddingRecommender
+
+
+class _Block(nn.Module):
+    def __init__(self, d: int, heads: int, inner: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm, self.inner_norm = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.queries_keys_values, self.joined = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.widen, self.narrow = nn.Linear(d, inner), nn.Linear(inner, d)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, allowed: Tensor) -> Tensor:
+        B, L, D = x.shape
+        parts = self.queries_keys_values(self.attention_norm(x)).chunk(3, dim=-1)
+        q, k, v = (part.view(B, L, self.heads, -1).transpose(1, 2) for part in parts)  # B H L d
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+        x = x + self.dropout(self.joined(mixed.transpose(1, 2).reshape(B, L, D)))
+        inner = functional.gelu(self.widen(self.inner_norm(x)))
+        result: Tensor = x + self.dropout(self.narrow(inner))
+        return result
+
+
+class SasRec(EmbeddingRecommender):
+    """State at the last place after a stack of causal blocks."""
+
+    def __init__(self, n_items: int, fit: FitParams, role: RoleParams, own: SasRecParams) -> None:
+        super().__init__(n_items, fit, role)
+        d = role.dimension
+        self.positions = nn.Parameter(torch.zeros(fit.max_length, d))
+        self.blocks = nn.ModuleList(
+            _Block(d, own.heads, own.inner_factor * d, role.dropout) for _ in range(own.blocks)
+        )
+        self.last_norm = nn.LayerNorm(d)
+        self.dropout = nn.Dropout(role.dropout)
+
+    def encode(self, sessions: Tensor) -> Tensor:
+        """Return the state at the last item.  # B L -> B D."""
+        L = sessions.shape[1]
+        x = self.context(sessions) * self.items.embedding_dim**0.5 + self.positions[-L:]
+        x = self.dropout(x)
+        causal = torch.ones(L, L, dtype=torch.bool, device=sessions.device).tril()
+        itself = torch.eye(L, dtype=torch.bool, device=sessions.device)
+        # a padded place sees itself alone: a row without any place would be no number
+        allowed = (causal & (sessions > 0)[:, None, None, :]) | itself  # B 1 L L
+        for block in self.blocks:
+            x = block(x, allowed)
+        state: Tensor = self.last_norm(x[:, -1])
+        return state

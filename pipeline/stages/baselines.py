@@ -1,0 +1,48 @@
+"""Count popularity and item co-occurrence, the bar for every trained model.
+
+Reads SESSIONS and CATALOG; obeys ``training.counting``; writes the folders ``popularity`` and
+``itemknn`` below ``models/baselines/<dataset>``.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+
+from pipeline.params import Params
+from pipeline.paths import Paths
+from pipeline.recommenders import registry
+from pipeline.recommenders.counting import choose_itemknn
+from pipeline.recommenders.popularity import Popularity
+from pipeline.recommenders.recipes import by_part
+from pipeline.tables import CATALOG, SESSIONS
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What validation chose for the co-occurrence model, and its figure."""
+
+    decay: float
+    recency: float
+    session_power: float
+    candidate_power: float
+    validation_ndcg: float
+
+
+def run(params: Params, paths: Paths, dataset: str) -> Summary:
+    """Count and save both models of a dataset."""
+    n_items = len(CATALOG.read(paths.sessions(dataset)))
+    parts = by_part(SESSIONS.read(paths.sessions(dataset)), torch.device("cpu"))
+
+    popularity = Popularity.counted(parts["training"], n_items)
+    itemknn, figure = choose_itemknn(
+        parts["training"], parts["validation"], n_items, params.training.counting
+    )
+
+    form = asdict(itemknn.form)
+    described = {"model": "itemknn", "n_items": n_items, "max_length": itemknn.max_length}
+    folder = paths.baselines(dataset)
+    registry.save(
+        folder / "popularity", {"model": "popularity", "n_items": n_items}, popularity.tensors()
+    )
+    registry.save(folder / "itemknn", {**described, "form": form}, itemknn.tensors())
+    return Summary(**form, validation_ndcg=figure)
