@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 
 STAGES = "Stages, in the data's order (`dvc repro` runs them)"
+RESULTS = "What came out"
 DatasetName = Annotated[str, typer.Argument(help="A name below `dataset` in params.yaml.")]
 BackboneName = Annotated[str, typer.Argument(help="fpmc, stamp, attenmixer, gru4rec or sasrec.")]
 RecipeName = Annotated[str, typer.Argument(help="A name below `training.recipes`.")]
@@ -34,7 +35,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 - typer calls _version with it
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
@@ -65,9 +66,7 @@ def _dataset_stage(name: str, help_text: str) -> None:
 
 def _cell_stage(name: str, help_text: str) -> None:
     @app.command(name, help=help_text, rich_help_panel=STAGES)
-    def stage(
-        dataset: DatasetName, backbone: BackboneName, recipe: RecipeName, seed: Seed
-    ) -> None:
+    def stage(dataset: DatasetName, backbone: BackboneName, recipe: RecipeName, seed: Seed) -> None:
         _run(name, dataset, backbone, recipe, seed)
 
 
@@ -88,6 +87,31 @@ _cell_stage("evaluate", "Rank the test targets with every model.")
 @app.command("report", help="Write reports/index.html.", rich_help_panel=STAGES)
 def _report() -> None:
     _run("report")
+
+
+@app.command("recommend", rich_help_panel=RESULTS)
+def _recommend(
+    dataset: DatasetName,
+    backbone: BackboneName,
+    recipe: RecipeName,
+    seed: Seed,
+    items: Annotated[list[str], typer.Argument(help="Identifiers or titles, oldest first.")],
+    model: Annotated[
+        str, typer.Option(help="distilled, student, teacher, control, itemknn or popularity.")
+    ] = "distilled",
+    top: Annotated[int, typer.Option(help="How many items.", min=1)] = 10,
+    catalog: Annotated[
+        Path | None, typer.Option(help="Recommend from this file alone (item_id, title).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Recommend items after a session typed here."""
+    from pipeline.paths import Cell, Paths  # noqa: PLC0415
+    from pipeline.recommenders import recommend  # noqa: PLC0415
+
+    cell = Cell(dataset, backbone, recipe, seed)
+    answer = recommend.ask(Paths(Path()), cell, model, items, top, catalog)
+    recommend.show(answer, as_json=as_json)
 
 
 def main() -> None:

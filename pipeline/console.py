@@ -5,11 +5,13 @@ Results go to standard output, everything about the run itself to standard error
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 T = TypeVar("T")
 
@@ -29,6 +31,22 @@ def summary(stage: str, counts: Any) -> None:
     """Print a stage's counts (a dataclass) in one line: ``sessions: 3,000 sessions, ...``."""
     parts = [_part(field.name, getattr(counts, field.name)) for field in dataclasses.fields(counts)]
     note(f"{stage}: " + ", ".join(part for part in parts if part))
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+    """Print rows in aligned columns to standard output; numbers stand right."""
+    shown = Table(box=None, title=title, title_justify="left", pad_edge=False)
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    for place, header in enumerate(headers):
+        numeric = all(_is_number(row[place]) for row in cells)
+        shown.add_column(header, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        shown.add_row(*map(Text, row))
+    out.print(shown)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "").lstrip("-").isdecimal() or not text
 
 
 def _part(name: str, value: Any) -> str:

@@ -79,6 +79,17 @@ class Paths:
         """Folder with the folders ``distilled`` and ``control``."""
         return self.root / "models/distilled" / cell.folder
 
+    def models(self, cell: Cell) -> dict[str, Path]:
+        """Folders of all models that a cell can be asked for, dumbest first."""
+        return {
+            "popularity": self.baselines(cell.dataset) / "popularity",
+            "itemknn": self.baselines(cell.dataset) / "itemknn",
+            "student": self.student(cell),
+            "teacher": self.teacher(cell),
+            "distilled": self.distilled(cell) / "distilled",
+            "control": self.distilled(cell) / "control",
+        }
+
     def difficulty(self, cell: Cell) -> Path:
         """Folder with the table ``difficulty``."""
         return self.root / "data/difficulty" / cell.folder
