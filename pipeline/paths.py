@@ -51,6 +51,20 @@ class Paths:
         """Unfinished trainings; not an output, so that DVC does not remove it before a re-run."""
         return self.root / ".cache" / "checkpoints"
 
+    def seconds(self, stage: str, *words: str | int) -> Path:
+        """How long a stage took here; not an output, because no two runs agree."""
+        return self.root / ".cache/seconds" / stage / f"{'/'.join(map(str, words)) or 'all'}.json"
+
+    @property
+    def damaged(self) -> Path:
+        """Parts of label stores whose bytes are not what their name says."""
+        return self.root / ".cache/damaged"
+
+    @property
+    def locks(self) -> Path:
+        """Files that processes lock."""
+        return self.root / ".cache/locks"
+
     def raw(self, dataset: str) -> Path:
         """Raw files of a dataset, as they came."""
         return self.root / "data/raw" / dataset

@@ -1,0 +1,26 @@
+"""Who answers requests: a new one is a file here with `make`, and a line in `PROVIDERS`."""
+
+from importlib import import_module
+
+from pipeline.errors import ParamsError
+from pipeline.labelling.providers.base import Context, Provider
+
+PROVIDERS = {
+    "similarity": "offline stand-in, no LLM: title similarity and co-occurrence",
+    "replay": "rankings recorded with the dataset",
+    "openai_compatible": "any service that speaks OpenAI's chat completions",
+}
+
+
+def provider_of(context: Context) -> Provider:
+    """Return the provider that `label.provider` names.
+
+    Raises:
+        ParamsError: there is none of that name.
+    """
+    name = context.label.provider
+    if name not in PROVIDERS:
+        known = ", ".join(sorted(PROVIDERS))
+        raise ParamsError(f"params.yaml: label.provider '{name}' is not one of {known}")
+    made: Provider = import_module(f"pipeline.labelling.providers.{name}").make(context)
+    return made

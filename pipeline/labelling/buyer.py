@@ -1,0 +1,183 @@
+"""From requests to stored answers: plan, gate, send, journal, store. The only way money is spent.
+
+Nothing is sent before the gate; an answer is in the journal before it counts; the store gets one
+part a run, also when the run is stopped.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline import console
+from pipeline.errors import LabelError
+from pipeline.labelling import lock, parts, plan, store
+from pipeline.labelling.budget import Budget, gate
+from pipeline.labelling.journal import Journal, LineFile
+from pipeline.labelling.ledger import SUFFIX, Ledger
+from pipeline.labelling.providers.base import Provider
+from pipeline.labelling.request import Request
+from pipeline.labelling.sending import Sending
+from pipeline.labelling.store import Store
+from pipeline.params import LabelParams, LabelTransportParams
+
+Usable = Callable[[Mapping[str, Any]], bool]
+"""Whether a stored row holds an answer that will do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one stage's answers are kept."""
+
+    store: Store
+    names: Path
+    """The file in Git that names the store's parts."""
+    aside: Path
+    """Where damaged parts go."""
+    lock: Path
+    title: str
+    """The store's folder as a user types it."""
+
+
+@dataclass(frozen=True)
+class Bought:
+    """What became of the requests."""
+
+    asked: int = 0
+    """Distinct requests."""
+    stored: int = 0
+    from_journal: int = 0
+    reused: int = 0
+    """Of those two: served by an answer about the same subject with other hints or candidates."""
+    made: int = 0
+    """Answered in this run."""
+    failed: Mapping[str, int] = field(default_factory=dict)
+    """By reason; the ledger has each."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+
+    def plus(self, other: "Bought") -> "Bought":
+        """Return the sum, for further tries of the same subjects."""
+        both = {
+            entry.name: getattr(self, entry.name) + getattr(other, entry.name)
+            for entry in fields(self)
+            if entry.name != "failed"
+        }
+        return Bought(**both, failed=dict(Counter(self.failed) + Counter(other.failed)))
+
+
+@dataclass(frozen=True)
+class Buyer:
+    """Who answers, where answers are kept, and what is allowed."""
+
+    provider: Provider
+    place: Place
+    label: LabelParams
+    transport: LabelTransportParams
+    journal: Journal = field(default_factory=Journal.here)
+
+    @property
+    def reuse(self) -> str:
+        """How an answer serves: labels that cost nothing are always told by request."""
+        return "request" if self.provider.free else self.label.reuse
+
+    def obtain(self, requests: Sequence[Request], usable: Usable = lambda _: True) -> Bought:
+        """Have every request answered: by what is here, by the journal, or by the provider.
+
+        Args:
+            requests: equal ones are asked once.
+            usable: whether an answer will do; if not, up to `label.max_repeats` further tries.
+
+        Raises:
+            SpendRefused: more would be spent than was allowed; what was answered before is saved.
+            LabelError: parts are missing, another labeller is at work, or the service refuses.
+        """
+        place = self.place
+        place.store.folder.mkdir(parents=True, exist_ok=True)
+        with lock.held(place.lock, place.title):
+            for name in place.store.set_aside(place.aside):
+                console.note(f"{place.title}/{name}: damaged, set aside in {place.aside}")
+            if self.provider.free:
+                return self._make_again(requests)
+            parts.refuse_absent(place.names, place.store, place.title)
+            try:
+                return self._buy_with_repeats(requests, usable)
+            finally:
+                parts.write_names(place.names, place.store)
+
+    def _make_again(self, requests: Sequence[Request]) -> Bought:
+        """Make labels that cost nothing, all of them: quicker than to look which are here."""
+        distinct = {request.key: request for request in requests}
+
+        async def make() -> list[dict[str, Any]]:
+            return [store.row(one, await self.provider.answer(one)) for one in distinct.values()]
+
+        self.place.store.replace_free(store.frame(asyncio.run(make())))
+        parts.write_names(self.place.names, self.place.store)
+        return Bought(asked=len(distinct), made=len(distinct))
+
+    def _buy_with_repeats(self, requests: Sequence[Request], usable: Usable) -> Bought:
+        bought, budget = Bought(), Budget(self.transport.budget_usd)
+        for repeat in range(self.label.max_repeats + 1):
+            tries = [replace(request, repeat=repeat) for request in requests]
+            bought = bought.plus(self._buy(tries, budget))
+            requests = self._without_use(tries, usable) if repeat < self.label.max_repeats else []
+            if not requests:
+                break
+        return bought
+
+    def _without_use(self, tries: Sequence[Request], usable: Usable) -> list[Request]:
+        """Return the requests whose answer will not do; failed ones have none and stay failed."""
+        rows = self.place.store.read()
+        served = plan.match(tries, rows, self.reuse)
+        useless = {row["key"] for row in rows.iter_rows(named=True) if not usable(row)}
+        return [request for request in tries if served.get(request.key) in useless]
+
+    def _buy(self, requests: Sequence[Request], budget: Budget) -> Bought:
+        here = self.place.store
+        kept = self.journal.read(frozenset(request.dataset for request in requests))
+        made = plan.compare(requests, here.read(plan.INDEX), kept, self.reuse)
+        saved = kept.filter(pl.col("key").is_in(list(set(made.journal.values()))))
+        here.write(saved)
+        served = Bought(
+            asked=len({request.key for request in requests}),
+            stored=len(made.stored),
+            from_journal=len(made.journal),
+            reused=made.reused,
+        )
+        return served.plus(self._send(made, budget)) if made.missing else served
+
+    def _send(self, made: plan.Plan, budget: Budget) -> Bought:
+        served = len(made.stored) + len(made.journal)
+        price = gate(made.missing, self.transport, self.place.title, served, budget.spent_usd)
+        with (
+            self.journal.writer() as answers,
+            LineFile(self.journal.folder, SUFFIX) as ledger,
+        ):
+            sending = Sending(self.provider, self.transport, price, budget, answers, Ledger(ledger))
+            try:
+                asyncio.run(sending.send(made.missing))
+            finally:
+                self.place.store.write(store.frame(sending.rows))
+        if not sending.rows and not served:
+            why = ", ".join(f"{count} x {why}" for why, count in sorted(sending.failed.items()))
+            raise LabelError(
+                f"{self.place.title}: none of {len(made.missing)} requests was answered ({why})"
+            )
+        return _bought(sending)
+
+
+def _bought(sending: Sending) -> Bought:
+    rows = store.frame(sending.rows)
+    return Bought(
+        made=rows.height,
+        failed=dict(sending.failed),
+        prompt_tokens=int(rows["prompt_tokens"].sum()),
+        completion_tokens=int(rows["completion_tokens"].sum()),
+        cost_usd=float(rows["cost_usd"].sum()),
+    )

@@ -1,0 +1,160 @@
+"""The journal: every paid answer, written at once to a line file outside the project.
+
+It lies in the user's cache folder, where neither Git nor DVC cleans up, and is what a run takes
+answers from that the store lacks (after a crash, `dvc exp run`, `git clean`). One file a process,
+so that two processes never share a line's end. A line is the SHA-256 of its JSON, a blank, the
+JSON; a line that does not match is left out and counted. The write reaches the kernel before the
+answer counts, so a killed process loses nothing; fsync is grouped (`SYNC_ANSWERS`,
+`SYNC_SECONDS`), so a power cut loses a second.
+
+Not in it: labels that cost nothing.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+
+from pipeline.errors import LabelError
+from pipeline.labelling import store
+
+FOLDER_VARIABLE = "DISTILREC_JOURNAL"
+SYNC_ANSWERS = 50
+SYNC_SECONDS = 1.0
+
+
+def journal_folder() -> Path:
+    """Return the journal's folder: `DISTILREC_JOURNAL`, else one in the user's cache folder."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "distilrec" / "journal"
+
+
+class LineFile:
+    """An append-only file of checked lines, with one writer."""
+
+    def __init__(
+        self, folder: Path, suffix: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        self.path = folder / f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}.{suffix}"
+        self._clock = clock
+        self._descriptor: int | None = None
+        self._unsynced = 0
+        self._synced_at = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._descriptor is not None:
+            self.sync()
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def append(self, value: Mapping[str, Any]) -> None:
+        """Write one value; it survives the process once this returns.
+
+        Raises:
+            LabelError: the disk is full or the folder cannot be written; nothing was counted.
+        """
+        text = json.dumps(value, ensure_ascii=True, default=_iso).encode()
+        line = hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n"
+        try:
+            if self._descriptor is None:
+                self._descriptor = self._create()
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except OSError as error:
+            raise LabelError(
+                f"{self.path}: cannot be written ({error.strerror}); stopped"
+            ) from None
+        self._unsynced += 1
+        if self._unsynced >= SYNC_ANSWERS or self._clock() - self._synced_at >= SYNC_SECONDS:
+            self.sync()
+
+    def sync(self) -> None:
+        """Have what was written survive a power cut as well."""
+        if self._descriptor is not None and self._unsynced:
+            os.fsync(self._descriptor)
+        self._unsynced, self._synced_at = 0, self._clock()
+
+    def _create(self) -> int:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        return os.open(self.path, flags, 0o600)
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The folder of line files."""
+
+    folder: Path
+
+    @classmethod
+    def here(cls) -> Self:
+        """Return the user's journal."""
+        return cls(journal_folder())
+
+    def files(self) -> list[Path]:
+        """Return the line files of answers, oldest first."""
+        return sorted(self.folder.glob("*.answers.jsonl"))
+
+    def writer(self) -> LineFile:
+        """Return a new file for answers, made at the first one."""
+        return LineFile(self.folder, "answers.jsonl")
+
+    def read(self, datasets: frozenset[str] | None = None) -> pl.DataFrame:
+        """Return the answers in all files, one row a key; damaged lines are left out."""
+        rows = [value for path in self.files() for value in checked_lines(path)]
+        for value in rows:
+            value["created_at"] = datetime.fromisoformat(value["created_at"])
+        kept = [value for value in rows if datasets is None or value["dataset"] in datasets]
+        return store.union(store.frame(kept))
+
+    def clear(self) -> int:
+        """Delete all files of answers and return their number."""
+        found = self.files()
+        for path in found:
+            path.unlink()
+        return len(found)
+
+
+def checked_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the values of the lines whose checksum is right."""
+    with path.open("rb") as stream:
+        for line in stream:
+            digest, _, text = line.rstrip(b"\n").partition(b" ")
+            if hashlib.sha256(text).hexdigest().encode() == digest:
+                value = json.loads(text)
+                if isinstance(value, dict):
+                    yield value
+
+
+def damaged_lines(path: Path) -> int:
+    """Return how many lines of a file do not match their checksum (a torn last one included)."""
+    with path.open("rb") as stream:
+        lines = sum(1 for _ in stream)
+    return lines - sum(1 for _ in checked_lines(path))
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in a journal")

@@ -1,0 +1,58 @@
+"""The table `hints`: what was read from the answers about each teacher."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from pipeline.errors import LabelError
+from pipeline.labelling import plan
+from pipeline.labelling.parse import read_hints
+from pipeline.labelling.prompt import HINT_LENGTH, clean
+from pipeline.labelling.request import Request
+from pipeline.params import LabelParams
+from pipeline.paths import Cell
+from pipeline.tables import HINTS
+
+MOST_HINTS = 6
+
+
+def no_hints_table(cells: Sequence[Cell], reason: str) -> pl.DataFrame:
+    """Return the table of cells whose labeller needs no hints."""
+    return _table([(cell, (), reason) for cell in cells])
+
+
+def hints_table(
+    wanted: Mapping[Cell, Request], rows: pl.DataFrame, label: LabelParams
+) -> pl.DataFrame:
+    """Return the table of what the stored answers say.
+
+    Raises:
+        LabelError: a cell has no readable answer; rankings bought without hints would be another
+            experiment.
+    """
+    return _table([(cell, _read(cell, one, rows, label), "") for cell, one in wanted.items()])
+
+
+def _read(cell: Cell, request: Request, rows: pl.DataFrame, label: LabelParams) -> tuple[str, ...]:
+    for repeat in range(label.max_repeats + 1):
+        served = plan.match([replace(request, repeat=repeat)], rows, label.reuse)
+        for serving in served.values():
+            response = rows.filter(pl.col("key") == serving)["response"][0]
+            if hints := read_hints(response):
+                return tuple(clean(hint, HINT_LENGTH) for hint in hints[:MOST_HINTS])
+    raise LabelError(
+        f"data/hints/{cell.dataset}: no readable hints for {cell.backbone}/{cell.recipe}; run the "
+        "stage again if the request failed, or allow another try with label.max_repeats"
+    )
+
+
+def _table(rows: Sequence[tuple[Cell, tuple[str, ...], str]]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            (cell.backbone, cell.recipe, cell.seed, list(hints), reason)
+            for cell, hints, reason in rows
+        ],
+        schema=HINTS.columns,
+        orient="row",
+    )

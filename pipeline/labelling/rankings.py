@@ -1,0 +1,109 @@
+"""From stored rows to rankings of items: which row serves a session, and what it says. Free."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from pipeline.labelling import plan
+from pipeline.labelling.parse import Reading, read_ranking
+from pipeline.labelling.providers.base import Context
+from pipeline.labelling.request import Request
+from pipeline.tables import LABELLED
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What is known of one session."""
+
+    row: Mapping[str, Any] | None
+    """The stored row that serves it; none if nothing does."""
+    reading: Reading
+    offered: Mapping[str, str]
+    """Label -> raw item id, as that row's request offered them."""
+
+
+def read_row(row: Mapping[str, Any]) -> Ranked:
+    """Return what a stored ranking says."""
+    offered = json.loads(row["offered"])
+    return Ranked(row, read_ranking(row["response"], offered), offered)
+
+
+def is_usable(row: Mapping[str, Any], min_ranking: int) -> bool:
+    """Return whether a stored ranking names enough candidates."""
+    return len(read_row(row).reading.ranking) >= min_ranking
+
+
+def ranked(
+    requests: Mapping[int, Request], rows: pl.DataFrame, reuse: str, repeats: int, min_ranking: int
+) -> dict[int, Ranked]:
+    """Return each session's first usable stored ranking, or its last one if none will do.
+
+    Args:
+        requests: by session.
+        rows: the store's rows.
+        reuse: ``session`` or ``request``.
+        repeats: further tries that may be there.
+        min_ranking: names a usable ranking has at least.
+    """
+    found: dict[int, Ranked] = {}
+    for repeat in range(repeats + 1):
+        tries = {
+            session: replace(request, repeat=repeat)
+            for session, request in requests.items()
+            if session not in found or len(found[session].reading.ranking) < min_ranking
+        }
+        served = plan.match(list(tries.values()), rows, reuse)
+        chosen = rows.filter(pl.col("key").is_in(list(set(served.values()))))
+        by_key = {row["key"]: row for row in chosen.iter_rows(named=True)}
+        for session, request in tries.items():
+            if request.key in served:
+                found[session] = read_row(by_key[served[request.key]])
+    return found
+
+
+def labelled(
+    sessions: Sequence[int], found: Mapping[int, Ranked], context: Context, recorded: bool
+) -> pl.DataFrame:
+    """Return the table `labelled` of the selected sessions.
+
+    Args:
+        sessions: selected sessions.
+        found: what is known of them; a session without an entry is `missing`.
+        context: catalogue, sessions (for the held-back target) and `label.min_ranking`.
+        recorded: the answers are recorded rankings rather than an LLM's own words.
+    """
+    indices = {item_id: index for index, item_id in context.ids.items()}
+    held_back = pl.col("items").list.last()
+    targets = dict(
+        context.sessions.filter(pl.col("session_id").is_in(list(sessions)))
+        .select("session_id", held_back)
+        .iter_rows()
+    )
+    rows = [
+        _row(session, found.get(session), indices, targets[session], context.label.min_ranking)
+        for session in sessions
+    ]
+    table = pl.DataFrame(rows, schema=LABELLED.columns, orient="row")
+    read = pl.when(pl.col("reading") == "strict").then(pl.lit("recorded"))
+    return table.with_columns(reading=read.otherwise("reading")) if recorded else table
+
+
+def _row(
+    session: int, ranked: Ranked | None, indices: Mapping[str, int], target: int, min_ranking: int
+) -> tuple[object, ...]:
+    """Return a row of the table; items that have left the catalogue count as foreign."""
+    if ranked is None or ranked.row is None:
+        return session, [], "missing", "none", 0, 0, None
+    reading = ranked.reading
+    named = [indices.get(ranked.offered[label]) for label in reading.ranking]
+    items = [item for item in named if item is not None]
+    foreign = reading.foreign + len(named) - len(items)
+    if len(items) >= min_ranking:
+        counts = (reading.reading, foreign, reading.repeated)
+        return session, items, "usable", *counts, target in items
+    outcome = ranked.row["outcome"]
+    outcome = "too_short" if outcome == "answered" else outcome
+    return session, [], outcome, reading.reading, foreign, reading.repeated, None

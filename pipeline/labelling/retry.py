@@ -1,0 +1,83 @@
+"""One retry policy, as data: what is tried again, after how long, and for how long.
+
+Tried again: 408, 409, 429, 5xx (529 included), timeouts and connection faults. Everything else a
+service refuses stops the run (`pipeline.labelling.providers.openai_compatible`).
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity.wait import wait_random_exponential
+
+RETRIED = frozenset({408, 409, 429})
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 60.0
+
+
+class Failed(Exception):  # noqa: N818 - a state of a request, as the ledger names it
+    """An attempt brought no answer, and asking this request again is of no use."""
+
+    def __init__(self, why: str, may_be_billed: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.may_be_billed = may_be_billed
+        """The service may have worked for it, and is counted as if it had."""
+
+
+class TryAgain(Failed):
+    """An attempt failed in a way that may pass."""
+
+    def __init__(self, why: str, wait: float | None = None, may_be_billed: bool = False) -> None:
+        super().__init__(why, may_be_billed)
+        self.wait = wait
+        """Seconds the service asked for."""
+
+
+def is_retried(status: int) -> bool:
+    """Return whether a status may pass if asked again."""
+    return status in RETRIED or status >= 500
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Return the seconds that a `Retry-After` asks for (a number or a date); none if unreadable."""
+    text = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError):
+            return None
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        seconds = (date - (now or datetime.now(UTC))).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def policy(
+    total_seconds: float, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
+) -> AsyncRetrying:
+    """Return the policy for one request: exponential waits with jitter, or what the service asked.
+
+    It gives up (raising the last `TryAgain`) when the next wait would end after `total_seconds`.
+    """
+    started = clock()
+    backoff = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
+
+    def wait(state: RetryCallState) -> float:
+        asked = _asked(state)
+        return backoff(state) if asked is None else asked
+
+    def stop(state: RetryCallState) -> bool:
+        return clock() - started + (state.upcoming_sleep or 0.0) > total_seconds
+
+    return AsyncRetrying(
+        retry=retry_if_exception_type(TryAgain), wait=wait, stop=stop, sleep=sleep, reraise=True
+    )
+
+
+def _asked(state: RetryCallState) -> float | None:
+    error = state.outcome.exception() if state.outcome else None
+    return error.wait if isinstance(error, TryAgain) else None

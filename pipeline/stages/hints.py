@@ -1,0 +1,56 @@
+"""Have each teacher's behaviour summarised, for the prompts of `label`. Can cost money.
+
+Reads: `data/sessions`, and `data/difficulty` of the run's cells (the teachers' lists).
+Writes: `data/hints/<dataset>` (raw answers), `data/hinted/<dataset>` (table `hints`), and the names
+of the store's parts in `reports/<dataset>/hint_parts.json`.
+Parameters: `hints`, `label`; `label_transport` says how and up to what cost.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.labelling.buyer import Buyer
+from pipeline.labelling.cases import context_of, hints_place, wanted_hints
+from pipeline.labelling.notes import hints_table, no_hints_table
+from pipeline.labelling.parse import read_hints
+from pipeline.labelling.providers import provider_of
+from pipeline.params import Params
+from pipeline.paths import Paths, cells
+from pipeline.tables import HINTS
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was asked and what it took."""
+
+    cells: int
+    asked: int
+    here: int
+    from_journal: int
+    bought: int
+    cost_usd: float
+
+
+def run(params: Params, paths: Paths, dataset: str) -> Summary:
+    """Ask for the hints of the run's cells that are not here, and read the answers."""
+    context = context_of(params, paths, dataset)
+    provider = provider_of(context)
+    wanted = wanted_hints(params, paths, context) if provider.wants_hints else {}
+
+    place = hints_place(paths, dataset)
+    buyer = Buyer(provider, place, params.label, params.label_transport)
+    bought = buyer.obtain(list(wanted.values()), lambda row: bool(read_hints(row["response"])))
+
+    run_cells = cells(params.run, dataset)
+    if provider.wants_hints:
+        table = hints_table(wanted, place.store.read(), params.label)
+    else:
+        table = no_hints_table(run_cells, f"label.provider {params.label.provider} needs none")
+    HINTS.write(table, paths.hinted(dataset))
+    return Summary(
+        cells=len(run_cells),
+        asked=bought.asked,
+        here=bought.stored,
+        from_journal=bought.from_journal,
+        bought=bought.made,
+        cost_usd=bought.cost_usd,
+    )

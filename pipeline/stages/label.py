@@ -1,0 +1,65 @@
+"""Have the LLM rank the candidates of the selected sessions. Can cost money.
+
+Reads: `data/sessions`, `data/hinted`, and `data/selected` of the run's cells.
+Writes: `data/labels/<dataset>` (raw answers, append-only), and the names of its parts in
+`reports/<dataset>/label_parts.json`.
+Parameters: `label`; `label_transport` says how and up to what cost.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.errors import LabelError
+from pipeline.labelling.buyer import Buyer
+from pipeline.labelling.cases import context_of, labels_place, wanted_labels
+from pipeline.labelling.providers import provider_of
+from pipeline.labelling.rankings import is_usable
+from pipeline.params import Params
+from pipeline.paths import Paths
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was asked, who answered and what it took."""
+
+    labeller: str
+    asked: int
+    here: int
+    from_journal: int
+    reused: int
+    answered: int
+    failed: int
+    not_recorded: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+
+
+def run(params: Params, paths: Paths, dataset: str) -> Summary:
+    """Ask for the rankings of the run's cells that are not here."""
+    context = context_of(params, paths, dataset)
+    provider = provider_of(context)
+    wanted = wanted_labels(params, paths, context, provider)
+    requests = [request for asked in wanted for request in asked.requests.values()]
+    not_recorded = sum(asked.missing for asked in wanted)
+    if not requests:
+        raise LabelError(
+            f"dataset '{dataset}': none of the {not_recorded:,} selected sessions is recorded; "
+            "with label.provider replay set select.pool: recorded in params.yaml"
+        )
+
+    buyer = Buyer(provider, labels_place(paths, dataset), params.label, params.label_transport)
+    bought = buyer.obtain(requests, lambda row: is_usable(row, params.label.min_ranking))
+
+    return Summary(
+        labeller=params.label.provider + (" (no LLM)" if provider.free else ""),
+        asked=bought.asked,
+        here=bought.stored,
+        from_journal=bought.from_journal,
+        reused=bought.reused,
+        answered=bought.made,
+        failed=sum(bought.failed.values()),
+        not_recorded=not_recorded,
+        prompt_tokens=bought.prompt_tokens,
+        completion_tokens=bought.completion_tokens,
+        cost_usd=bought.cost_usd,
+    )
