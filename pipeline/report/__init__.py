@@ -1,0 +1,1 @@
+"""One page of tables and pictures, made from the cells' figures alone."""
