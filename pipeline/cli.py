@@ -4,6 +4,7 @@ Each command imports what it needs inside, so that ``--help`` answers without lo
 """
 
 import sys
+import time
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Annotated
@@ -45,16 +46,19 @@ def _root(
 def _run(stage: str, *cell: str | int) -> None:
     """Run one stage on a dataset, a cell or nothing, and print its counts in one line."""
     from pipeline import console  # noqa: PLC0415
+    from pipeline.evaluation import seconds  # noqa: PLC0415
     from pipeline.params import read_params  # noqa: PLC0415
     from pipeline.paths import Cell, Paths  # noqa: PLC0415
 
     paths = Paths(Path())
     params = read_params(paths.params)
     run = import_module(f"pipeline.stages.{stage}").run
+    started = time.perf_counter()
     if len(cell) == 4:
         counts = run(params, paths, Cell(str(cell[0]), str(cell[1]), str(cell[2]), int(cell[3])))
     else:
         counts = run(params, paths, *cell)
+    seconds.write(paths, stage, cell, time.perf_counter() - started)
     console.summary(" ".join([stage, *map(str, cell)]), counts)
 
 
@@ -87,6 +91,19 @@ _cell_stage("evaluate", "Rank the test targets with every model.")
 @app.command("report", help="Write reports/index.html.", rich_help_panel=STAGES)
 def _report() -> None:
     _run("report")
+
+
+@app.command("results", rich_help_panel=RESULTS)
+def _results(
+    as_json: Annotated[bool, typer.Option("--json", help="Rows of figures as JSON.")] = False,
+) -> None:
+    """Print the results table of the cells in `run`."""
+    from pipeline.evaluation.show import show  # noqa: PLC0415
+    from pipeline.params import read_params  # noqa: PLC0415
+    from pipeline.paths import Paths  # noqa: PLC0415
+
+    paths = Paths(Path())
+    show(paths, read_params(paths.params).run, as_json=as_json)
 
 
 @app.command("recommend", rich_help_panel=RESULTS)

@@ -20,6 +20,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 QUIET_SECONDS = 2.0
 LOG_SECONDS = 30.0
+WIDEST = 1_000  # characters of a line in a file
 
 
 def note(text: str) -> None:
@@ -33,8 +34,17 @@ def summary(stage: str, counts: Any) -> None:
     note(f"{stage}: " + ", ".join(part for part in parts if part))
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Print rows in aligned columns to standard output; numbers stand right."""
+def table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    title: str | None = None,
+    *,
+    whole_lines: bool = False,
+) -> None:
+    """Print rows in aligned columns to standard output; numbers stand right.
+
+    Cells are folded to the terminal's width, unless ``whole_lines`` or the output is a file.
+    """
     shown = Table(box=None, title=title, title_justify="left", pad_edge=False)
     cells = [["" if value is None else str(value) for value in row] for row in rows]
     for place, header in enumerate(headers):
@@ -42,11 +52,14 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
         shown.add_column(header, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         shown.add_row(*map(Text, row))
+    if whole_lines or not out.is_terminal:
+        unbounded = out.options.update_width(WIDEST)
+        shown.width = out.measure(shown, options=unbounded).maximum
     out.print(shown)
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "").lstrip("-").isdecimal() or not text
+    return set(text) <= set("0123456789.,+-± ")
 
 
 def _part(name: str, value: Any) -> str:

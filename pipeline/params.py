@@ -68,6 +68,8 @@ class DatasetParams(Section):
     folder: str | None = None
     url: str | None = None
     log: LogParams | None = None
+    synthetic: bool = False
+    """Made up, not observed; said wherever its figures are shown."""
 
     @model_validator(mode="after")
     def _has_a_source(self) -> "DatasetParams":

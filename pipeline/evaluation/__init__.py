@@ -1,0 +1,1 @@
+"""True ranks to figures, intervals and the one results table."""

@@ -1,0 +1,81 @@
+"""The one results table, from the cells' ``metrics.json`` alone; fast, so no table library here."""
+
+import statistics
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline import files
+from pipeline.errors import DataError
+from pipeline.params import RunParams
+from pipeline.paths import Cell, Paths, cells
+
+MODELS = ("popularity", "itemknn", "student", "teacher", "distilled", "control")
+"""In the order of every table: the dumb ones first."""
+COUNTING = MODELS[:2]
+"""Of a dataset, the same for every backbone, recipe and seed."""
+
+Metrics = dict[str, Any]
+"""The content of a cell's ``metrics.json``."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one model over the seeds of a dataset, backbone and recipe."""
+
+    dataset: str
+    backbone: str
+    recipe: str
+    model: str
+    metric: str
+    mean: float
+    sd: float | None
+    """Sample standard deviation over seeds; none with one seed."""
+    seeds: int
+    sessions: int
+    """Test sessions behind the figure."""
+
+
+def read_cells(paths: Paths, run: RunParams) -> dict[Cell, Metrics]:
+    """Return the figures of the run's cells that have been evaluated, in the run's order.
+
+    Raises:
+        DataError: none has.
+    """
+    wanted = cells(run)
+    found = {cell: paths.metrics(cell) for cell in wanted if paths.metrics(cell).exists()}
+    if not found:
+        raise DataError(
+            f"reports/cells: none of the {len(wanted)} cells of `run` has been evaluated; "
+            "run `dvc repro` (or `make repro`)"
+        )
+    return {cell: files.read_json(path) for cell, path in found.items()}
+
+
+def mean_and_sd(values: Iterable[float]) -> tuple[float, float | None]:
+    """Return the mean and the sample standard deviation, which one value does not have."""
+    known = list(values)
+    return statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else None
+
+
+def over_seeds(found: dict[Cell, Metrics]) -> dict[tuple[str, str, str], list[Metrics]]:
+    """Return the figures of each dataset, backbone and recipe, one entry a seed."""
+    groups: dict[tuple[str, str, str], list[Metrics]] = {}
+    for cell, metrics in found.items():
+        groups.setdefault((cell.dataset, cell.backbone, cell.recipe), []).append(metrics)
+    return groups
+
+
+def rows(found: dict[Cell, Metrics]) -> list[Row]:
+    """Return every metric of every model with its mean and deviation over seeds."""
+    return [row for where, seeds in over_seeds(found).items() for row in _rows(where, seeds)]
+
+
+def _rows(where: tuple[str, str, str], seeds: list[Metrics]) -> Iterator[Row]:
+    sessions = seeds[0]["dataset"]["test_sessions"]
+    for model in MODELS:
+        having = [one["models"][model] for one in seeds if model in one["models"]]
+        for metric in having[0] if having else ():
+            values = [one[metric] for one in having if metric in one]
+            mean, sd = mean_and_sd(values)
+            yield Row(*where, model, metric, mean, sd, len(values), sessions)

@@ -1,0 +1,128 @@
+"""Rank every test target with each of a cell's models, and say what follows.
+
+Reads the tables ``sessions``, ``catalog``, ``difficulty``, ``selected``, ``labelled``, the store of
+labels and the models. Writes the table ``ranks``, ``metrics.json`` and the tables behind the plots.
+Obeys the sections ``evaluate`` and ``dataset.<name>``.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline import console, files
+from pipeline.errors import DataError
+from pipeline.evaluation import cell as figures
+from pipeline.evaluation import plots
+from pipeline.labelling.store import Store
+from pipeline.params import Params
+from pipeline.paths import Cell, Paths
+from pipeline.recommenders import registry
+from pipeline.recommenders.batches import SessionBatches
+from pipeline.recommenders.ranking import target_ranks
+from pipeline.tables import CATALOG, DIFFICULTY, LABELLED, RANKS, SELECTED, SESSIONS, TRAINING_LOG
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts of an evaluation."""
+
+    models: int
+    test_sessions: int
+    distilled_minus_student_ndcg: float | None
+
+
+def run(params: Params, paths: Paths, cell: Cell) -> Summary:
+    """Evaluate the cell's models on the test part."""
+    folders = {name: folder for name, folder in paths.models(cell).items() if folder.exists()}
+    test = _test_part(paths.sessions(cell.dataset))
+    labels = _labels(LABELLED.read(paths.labelled(cell)), Store(paths.labels_store(cell.dataset)))
+    difficulty, selected = (
+        DIFFICULTY.read(paths.difficulty(cell)),
+        SELECTED.read(paths.selected(cell)),
+    )
+
+    loop = console.progress(folders.items(), "ranking", total=len(folders))
+    ranks = pl.concat([_ranked(name, folder, test) for name, folder in loop])
+    by_model = figures.by_model(ranks)
+    found = figures.models(by_model, params.evaluate.cutoffs)
+    differences = figures.differences(by_model, params.evaluate, cell.seed, cell.dataset)
+    tables = {
+        "training": plots.training(_logs(folders)),
+        "quality": plots.quality(ranks),
+        "selection": plots.selection(difficulty, selected),
+    }
+
+    RANKS.write(ranks, paths.ranks(cell))
+    dataset = {
+        "name": cell.dataset,
+        "synthetic": params.dataset[cell.dataset].synthetic,
+        "test_sessions": len(test),
+        "cold_targets": int(test["cold"].sum()),
+    }
+    models = {name: {**found[name], **_size(folder)} for name, folder in folders.items()}
+    metrics = {"dataset": dataset, "models": models, "differences": differences, "labels": labels}
+    files.write_json(paths.metrics(cell), metrics)
+    for name, table in tables.items():
+        files.write_bytes(paths.plots(cell) / f"{name}.csv", table.write_csv().encode())
+    gain = differences.get("distilled_minus_student", {}).get("ndcg@10", {}).get("mean")
+    return Summary(len(folders), len(test), gain)
+
+
+def _test_part(folder: Path) -> pl.DataFrame:
+    """Return the test sessions with their target and whether it is cold."""
+    catalog = CATALOG.read(folder).select(target="item_index", cold=pl.col("training_events") == 0)
+    test = SESSIONS.read(folder).filter(part="test").sort("session_id")
+    test = test.filter(pl.col("items").list.len() >= 2)
+    if test.is_empty():
+        raise DataError(f"{folder}: the test part has no session; use more data or another split")
+    return test.with_columns(target=pl.col("items").list.last()).join(
+        catalog, on="target", maintain_order="left"
+    )
+
+
+def _ranked(name: str, folder: Path, test: pl.DataFrame) -> pl.DataFrame:
+    batches = SessionBatches.of(test)
+    ranks = target_ranks(registry.load(folder), batches, batches.examples("last"))
+    return test.select(
+        pl.lit(name).alias("model"),
+        "session_id",
+        "target",
+        pl.Series("rank", ranks.numpy(), dtype=pl.Int32),
+        "cold",
+    )
+
+
+def _logs(folders: dict[str, Path]) -> dict[str, pl.DataFrame]:
+    """Return the training logs of the models that were trained; the counting ones have none."""
+    with_log = {name: at for name, at in folders.items() if TRAINING_LOG.path(at).exists()}
+    return {name: TRAINING_LOG.read(folder) for name, folder in with_log.items()}
+
+
+def _size(folder: Path) -> dict[str, int]:
+    """Return a model's numbers and its bytes on disk: weights and description."""
+    stored = [folder / "weights.safetensors", folder / "model.json"]
+    return {
+        "parameters": int(files.read_json(folder / "model.json")["parameters"]),
+        "bytes": sum(path.stat().st_size for path in stored),
+    }
+
+
+def _labels(labelled: pl.DataFrame, store: Store) -> dict[str, Any]:
+    """Return what the cell's labels are, and what the dataset's store of answers has cost.
+
+    Answers without a time were made here, for nothing: their tokens and seconds do not count.
+    """
+    columns = ["created_at", "prompt_tokens", "completion_tokens", "cost_usd", "latency_ms"]
+    bought = store.read(columns).filter(pl.col("created_at").is_not_null())
+    return {
+        "asked": len(labelled),
+        "usable": int((labelled["outcome"] == "usable").sum()),
+        "with_target": int(labelled["contains_target"].sum()),
+        "bought": len(bought),
+        "prompt_tokens": int(bought["prompt_tokens"].sum()),
+        "completion_tokens": int(bought["completion_tokens"].sum()),
+        "dollars": float(bought["cost_usd"].sum()),
+        "seconds": round(float(bought["latency_ms"].sum()) / 1000, 1),
+    }
