@@ -87,14 +87,23 @@ def load(folder: Path) -> Recommender:
     Raises:
         DataError: the folder is missing or damaged.
     """
-    try:
-        described = files.read_json(folder / "model.json")
-        tensors = load_tensors((folder / "weights.safetensors").read_bytes())
-    except (OSError, ValueError, SafetensorError) as error:
-        raise DataError(f"{folder}: no readable model ({error}); run `dvc repro`") from None
+    described, tensors = _read(folder)
     if described["model"] in COUNTING:
         return COUNTING[described["model"]].restore(described, tensors)
     return _neural(described, tensors)
+
+
+def load_neural(folder: Path) -> EmbeddingRecommender:
+    """Return the neural recommender saved in a folder, ready to be trained further."""
+    return _neural(*_read(folder))
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        described = files.read_json(folder / "model.json")
+        return described, load_tensors((folder / "weights.safetensors").read_bytes())
+    except (OSError, ValueError, SafetensorError) as error:
+        raise DataError(f"{folder}: no readable model ({error}); run `dvc repro`") from None
 
 
 def _neural(described: dict[str, Any], tensors: dict[str, Tensor]) -> EmbeddingRecommender:

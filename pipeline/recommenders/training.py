@@ -83,7 +83,7 @@ def fit(
         for step in console.progress(steps, label, total=len(steps)):
             torch.manual_seed(seeds.derive(seed, "step", step))  # dropout of this step
             model.train()
-            loss = loss_of(_batch(examples, schedule.batch, step, seed), step)
+            loss = loss_of(batch_of(examples, schedule.batch, step, seed), step)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -116,8 +116,8 @@ def _move_mean(state: _State, model: nn.Module, step: int, memory: float) -> Non
         state.mean_weights[name].lerp_(value.detach(), 1 - memory)
 
 
-def _batch(examples: int, batch: int, step: int, seed: int) -> Tensor:
-    """Return the example numbers of a step: epochs are shuffled, the last batch may be short."""
+def batch_of(examples: int, batch: int, step: int, seed: int) -> Tensor:
+    """Return the example numbers of a step: epochs are shuffled, their last batch may be short."""
     epoch, place = divmod(step, -(-examples // batch))
     return _epoch_order(examples, epoch, seed)[place * batch : (place + 1) * batch]
 
