@@ -10,7 +10,7 @@ LARGEST_CUTOFF = 50
 def training(logs: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """Return step, model and validation NDCG@10 of each model's training log."""
     columns = {"step": pl.Int32, "model": pl.String, "validation_ndcg": pl.Float64}
-    tables = [log.with_columns(model=pl.lit(name)).select(columns) for name, log in logs.items()]
+    tables = [log.with_columns(model=pl.lit(name)).select(*columns) for name, log in logs.items()]
     return pl.concat([pl.DataFrame(schema=columns), *tables])
 
 
