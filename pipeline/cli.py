@@ -131,6 +131,79 @@ def _recommend(
     recommend.show(answer, as_json=as_json)
 
 
+labels = typer.Typer(
+    help="Look at labels: what is here, what it would cost, what was answered. Never buys.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(labels, name="labels", rich_help_panel=RESULTS)
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
+
+
+@labels.command("plan")
+def _labels_plan(dataset: DatasetName, as_json: AsJson = False) -> None:
+    """Tell what is here, in the journal and missing, with tokens and cost; asks nobody."""
+    from pipeline.labelling import display, overview  # noqa: PLC0415
+    from pipeline.params import read_params  # noqa: PLC0415
+    from pipeline.paths import Paths  # noqa: PLC0415
+
+    paths = Paths(Path())
+    rows = overview.plan_rows(read_params(paths.params), paths, dataset)
+    display.show_rows(rows, "no store", as_json=as_json)
+
+
+@labels.command("status")
+def _labels_status(dataset: DatasetName, as_json: AsJson = False) -> None:
+    """Tell what the stores hold, what it cost, and what failed."""
+    from pipeline.labelling import display, overview  # noqa: PLC0415
+    from pipeline.paths import Paths  # noqa: PLC0415
+
+    display.show_rows(overview.status_rows(Paths(Path()), dataset), "no store", as_json=as_json)
+
+
+@labels.command("show")
+def _labels_show(
+    dataset: DatasetName,
+    session: Annotated[int, typer.Argument(help="A session_id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a session's prompt, answer and ranking, with titles."""
+    from pipeline.labelling import display, overview  # noqa: PLC0415
+    from pipeline.params import read_params  # noqa: PLC0415
+    from pipeline.paths import Paths  # noqa: PLC0415
+
+    paths = Paths(Path())
+    shown = overview.shown_labels(read_params(paths.params), paths, dataset, session)
+    display.show_labels(shown, as_json=as_json)
+
+
+@labels.command("verify")
+def _labels_verify(dataset: DatasetName, as_json: AsJson = False) -> None:
+    """Check every part's bytes against its name; exit 1 if one is damaged or not here."""
+    from pipeline.labelling import display, overview  # noqa: PLC0415
+    from pipeline.paths import Paths  # noqa: PLC0415
+
+    rows = overview.verify_rows(Paths(Path()), dataset)
+    display.show_rows(rows, f"no parts of '{dataset}' are here", as_json=as_json)
+    if any(row["state"] != "sound" for row in rows):
+        raise typer.Exit(1)
+
+
+@labels.command("journal")
+def _labels_journal(
+    clear: Annotated[bool, typer.Option("--clear", help="Delete its files.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the journal's files: answers kept outside the project, for all projects."""
+    from pipeline.labelling import display, overview  # noqa: PLC0415
+    from pipeline.labelling.journal import Journal  # noqa: PLC0415
+
+    rows = overview.journal_rows()
+    display.show_rows(rows, f"{Journal.here().folder} holds no answers", as_json=as_json)
+    if clear:
+        typer.echo(f"deleted {Journal.here().clear()} files", err=True)
+
+
 def main() -> None:
     """Run the command line; a user's error is one line and exit status 1."""
     from pipeline.errors import PipelineError  # noqa: PLC0415

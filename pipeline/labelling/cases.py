@@ -17,7 +17,7 @@ from pipeline.labelling.request import Case, Request
 from pipeline.labelling.store import Store
 from pipeline.params import HintsParams, Params
 from pipeline.paths import Cell, Paths, cells
-from pipeline.tables import CATALOG, DIFFICULTY, HINTS, RECORDED_RANKINGS, SELECTED, SESSIONS
+from pipeline.tables import CATALOG, DIFFICULTY, RECORDED_RANKINGS, SELECTED, SESSIONS
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,21 @@ def hints_place(paths: Paths, dataset: str) -> Place:
     return _place(paths, paths.hints_store(dataset), paths.hint_parts(dataset))
 
 
-def cell_cases(paths: Paths, cell: Cell, context: Context) -> list[Case]:
-    """Return a cell's selected sessions, without their held-back target, in session order."""
+def cell_cases(paths: Paths, cell: Cell, context: Context, hints: pl.DataFrame) -> list[Case]:
+    """Return a cell's selected sessions, without their held-back target, in session order.
+
+    Args:
+        paths: where the table `selected` is.
+        cell: the cell.
+        context: the dataset.
+        hints: the table `hints` of the dataset.
+    """
     selected = SELECTED.read(paths.selected(cell)).select("session_id", "candidates")
     sessions = selected.join(context.sessions, on="session_id", how="left", maintain_order="left")
-    hints = cell_hints(HINTS.read(paths.hinted(cell.dataset)), cell)
+    notes = cell_hints(hints, cell)
     rows = sessions.select("session_id", "part", "items", "candidates").iter_rows()
     return [
-        Case(session, part, tuple(items[:-1]), tuple(candidates), hints)
+        Case(session, part, tuple(items[:-1]), tuple(candidates), notes)
         for session, part, items, candidates in rows
     ]
 
@@ -84,11 +91,11 @@ def asked(cases: Iterable[Case], provider: Provider) -> Asked:
 
 
 def wanted_labels(
-    params: Params, paths: Paths, context: Context, provider: Provider
+    params: Params, paths: Paths, context: Context, provider: Provider, hints: pl.DataFrame
 ) -> list[Asked]:
     """Return what each of the run's cells asks, in the run's order."""
     return [
-        asked(cell_cases(paths, cell, context), provider)
+        asked(cell_cases(paths, cell, context, hints), provider)
         for cell in cells(params.run, context.dataset)
     ]
 

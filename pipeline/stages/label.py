@@ -15,6 +15,7 @@ from pipeline.labelling.providers import provider_of
 from pipeline.labelling.rankings import is_usable
 from pipeline.params import Params
 from pipeline.paths import Paths
+from pipeline.tables import HINTS
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
     """Ask for the rankings of the run's cells that are not here."""
     context = context_of(params, paths, dataset)
     provider = provider_of(context)
-    wanted = wanted_labels(params, paths, context, provider)
+    wanted = wanted_labels(params, paths, context, provider, HINTS.read(paths.hinted(dataset)))
     requests = [request for asked in wanted for request in asked.requests.values()]
     not_recorded = sum(asked.missing for asked in wanted)
     if not requests:

@@ -12,7 +12,9 @@ from pipeline.labelling.cases import asked, cell_cases, context_of, labels_place
 from pipeline.labelling.providers import provider_of
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths
-from pipeline.tables import LABELLED
+from pipeline.tables import HINTS, LABELLED
+
+OUTCOMES = ("usable", "too_short", "refused", "truncated", "missing")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Summary:
 def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     """Find and read the row of each selected session."""
     context = context_of(params, paths, cell.dataset)
-    cases = cell_cases(paths, cell, context)
+    cases = cell_cases(paths, cell, context, HINTS.read(paths.hinted(cell.dataset)))
     rows = labels_place(paths, cell.dataset).store.read()
 
     label, provider = params.label, provider_of(context)
@@ -45,9 +47,6 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     outcomes = dict(table.group_by("outcome").len().iter_rows())
     return Summary(
         sessions=table.height,
-        **{name: outcomes.get(name, 0) for name in LABELLED_OUTCOMES},
+        **{name: outcomes.get(name, 0) for name in OUTCOMES},
         contain_target=int(table["contains_target"].sum()),
     )
-
-
-LABELLED_OUTCOMES = ("usable", "too_short", "refused", "truncated", "missing")

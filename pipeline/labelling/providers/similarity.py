@@ -21,8 +21,8 @@ from pipeline.labelling.prompt import ranking_request
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Answer, Case, Request, json_text
 
-RECENCY = 0.8  # weight of a session's item falls by this with its place from the end
-TITLE_WEIGHT = 0.3  # of the title's cosine against the co-occurrence's
+RECENCY = 0.7  # weight of an item of the session falls by this with its place from the end
+TITLE_WEIGHT = 0.1  # of the title's cosine, the rest is co-occurrence; both chosen on validation
 WORD = re.compile(r"\w+")
 DECIMALS = 9  # ranks must not hang on the last bit of a sum
 
@@ -65,7 +65,7 @@ class Similarity:
     def _scores(self, case: Case, offered: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return a score for each offered item, weighted over the session's items."""
         seen = np.array(case.items, dtype=np.int64)
-        weights = RECENCY ** np.arange(len(seen) - 1, -1, -1)
+        weights = RECENCY ** np.arange(len(seen) - 1.0, -1, -1)
         weights /= weights.sum()
         titles = (self._titles[seen] @ self._titles[offered].T).toarray()  # S K
         together = self._together(case, seen, offered)

@@ -1,0 +1,80 @@
+"""How `distilrec labels ...` looks: tables made for reading, or JSON."""
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline import console
+
+Row = Mapping[str, Any]
+
+
+def show_rows(rows: Sequence[Row], nothing: str, *, as_json: bool) -> None:
+    """Print rows: one table if they are short, else one block a row; `nothing` if there are none.
+
+    Args:
+        rows: with equal keys.
+        nothing: what to say where there are no rows.
+        as_json: print the rows as a JSON array instead.
+    """
+    if as_json:
+        return _say(_json(list(rows)))
+    if not rows:
+        return console.note(nothing)
+    if len(rows[0]) <= 4:
+        headers = [name.replace("_", " ") for name in rows[0]]
+        return console.table(headers, [[_text(v) for v in row.values()] for row in rows])
+    for row in rows:
+        lines = [(name.replace("_", " "), _text(value)) for name, value in row.items()]
+        console.table(["", ""], lines[1:], title=lines[0][1])
+    return None
+
+
+def show_labels(labels: Sequence[Row], *, as_json: bool) -> None:
+    """Print prompt, answer and ranking of a session, once for each cell that selected it."""
+    if as_json:
+        return _say(_json(list(labels)))
+    for label in labels:
+        _say(f"── {label['cell']}")
+        for message in label["prompt"]:
+            _say(f"{message['role']}:\n{message['content']}\n")
+        _say(f"answer ({label['outcome']}):\n{label['answer']}\n")
+        places = [(entry["place"], entry["label"], entry["title"]) for entry in label["ranking"]]
+        session = list(label["session"])
+        length = max(len(places), len(session))
+        console.table(
+            ["session, oldest first", "place", "label", "ranking"],
+            [
+                (session[n] if n < len(session) else "", *(places[n] if n < len(places) else "   "))
+                for n in range(length)
+            ],
+        )
+    return None
+
+
+def _say(text: str) -> None:
+    """Print text as it is, but for what would steer a terminal."""
+    console.out.out(
+        "".join(
+            c if c == "\n" or unicodedata.category(c) != "Cc" else "\N{SYMBOL FOR ESCAPE}"
+            for c in text
+        ),
+        highlight=False,
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_text(inner)}" for name, inner in value.items()) or "none"
+    return "not known" if value is None else str(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,198 @@
+"""What `distilrec labels ...` tells: plain rows, made without asking anybody anything."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.errors import DataError, SpendRefused
+from pipeline.labelling import ledger, parts, plan, rankings, store
+from pipeline.labelling.budget import estimate, gate
+from pipeline.labelling.buyer import Place
+from pipeline.labelling.cases import (
+    asked,
+    cell_cases,
+    context_of,
+    hints_place,
+    labels_place,
+    wanted_hints,
+    wanted_labels,
+)
+from pipeline.labelling.journal import Journal, damaged_lines
+from pipeline.labelling.providers import provider_of
+from pipeline.labelling.providers.base import Context, Provider
+from pipeline.labelling.request import Request
+from pipeline.params import Params
+from pipeline.paths import Cell, Paths, cells
+from pipeline.tables import HINTS
+
+Row = dict[str, Any]
+
+
+def plan_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
+    """Return what each of a dataset's two stores would ask for: here, in the journal, missing."""
+    context = context_of(params, paths, dataset)
+    provider = provider_of(context)
+    known = HINTS.path(paths.hinted(dataset)).exists()
+    hints = HINTS.read(paths.hinted(dataset)) if known else HINTS.empty()
+    wanted = wanted_labels(params, paths, context, provider, hints)
+    requests = [request for cell in wanted for request in cell.requests.values()]
+    asked_hints = wanted_hints(params, paths, context) if provider.wants_hints else {}
+    places = (hints_place(paths, dataset), labels_place(paths, dataset))
+    rows = [
+        _plan_row(list(asked_hints.values()), places[0], provider, context),
+        _plan_row(requests, places[1], provider, context),
+    ]
+    rows[1]["not_recorded"] = sum(cell.missing for cell in wanted)
+    return rows
+
+
+def status_rows(paths: Paths, dataset: str) -> list[Row]:
+    """Return what each store of a dataset holds, what is not here, and what failed."""
+    failed = Counter(
+        (entry["kind"], entry["state"].partition(":")[2])
+        for entry in ledger.entries(Journal.here().folder)
+        if entry["dataset"] == dataset and entry["state"].startswith(("failed", "unknown"))
+    )
+    rows = []
+    for kind, place in _places(paths, dataset).items():
+        held = store.summary(place.store.folder)
+        rows.append(
+            {
+                "store": place.title,
+                "parts": len(place.store.parts()),
+                "rows": held.rows,
+                **{name: held.outcomes.get(name, 0) for name in store.FINAL},
+                "prompt_tokens": held.prompt_tokens,
+                "completion_tokens": held.completion_tokens,
+                "cost_usd": held.cost_usd,
+                "offline": held.offline,
+                "parts_not_here": len(parts.absent(place.names, place.store)),
+                "failed_attempts": {why: n for (what, why), n in failed.items() if what == kind},
+            }
+        )
+    return rows
+
+
+def verify_rows(paths: Paths, dataset: str) -> list[Row]:
+    """Return every part with its state: sound, damaged, or recorded but not here."""
+    rows: list[Row] = []
+    for place in _places(paths, dataset).values():
+        damaged = set(place.store.damaged())
+        states = [
+            *((one.name, "damaged" if one in damaged else "sound") for one in place.store.parts()),
+            *((name, "not here") for name in parts.absent(place.names, place.store)),
+        ]
+        rows += [{"part": name, "store": place.title, "state": state} for name, state in states]
+    return rows
+
+
+def journal_rows() -> list[Row]:
+    """Return the journal's files with their size, answers and damaged lines."""
+    journal = Journal.here()
+    rows = []
+    for path in journal.files():
+        damaged = damaged_lines(path)
+        with path.open("rb") as stream:
+            lines = sum(1 for _ in stream)
+        entry = {"file": path.name, "bytes": path.stat().st_size}
+        rows.append(entry | {"answers": lines - damaged, "damaged_lines": damaged})
+    return rows
+
+
+def shown_labels(params: Params, paths: Paths, dataset: str, session: int) -> list[Row]:
+    """Return a session's prompt, answer and ranking with titles, for each cell that selected it.
+
+    Raises:
+        DataError: no cell of the run selected the session.
+    """
+    context = context_of(params, paths, dataset)
+    provider = provider_of(context)
+    hints = HINTS.read(paths.hinted(dataset))
+    rows = labels_place(paths, dataset).store.read()
+    shown = []
+    for cell in cells(params.run, dataset):
+        cases = [c for c in cell_cases(paths, cell, context, hints) if c.session_id == session]
+        for request in asked(cases, provider).requests.values():
+            reuse = "request" if provider.free else params.label.reuse
+            found = rankings.ranked(
+                {session: request}, rows, reuse, params.label.max_repeats, params.label.min_ranking
+            )
+            shown.append(_shown(cell, request, found.get(session), context))
+    if not shown:
+        raise DataError(
+            f"session {session} of '{dataset}' is in no selection of this run; "
+            f"`distilrec labels status {dataset}` tells what is labelled"
+        )
+    return shown
+
+
+def _shown(cell: Cell, request: Request, ranked: rankings.Ranked | None, context: Context) -> Row:
+    case, titles = request.case, context.titles
+    by_id = {item_id: titles[index] for index, item_id in context.ids.items()}
+    row = ranked.row if ranked and ranked.row else None
+    messages: Sequence[Mapping[str, str]] = (
+        json.loads(row["request"])["messages"] if row else request.body["messages"]
+    )
+    found: Row = {
+        "cell": cell.folder,
+        "session": [titles[item] for item in case.items] if case else [],
+        "prompt": [dict(message) for message in messages],
+        "outcome": row["outcome"] if row else "missing",
+        "answer": row["response"] if row else None,
+        "ranking": [],
+    }
+    if ranked and row:
+        ranking = ranked.reading.ranking
+        ids = [ranked.offered[label] for label in ranking]
+        found["reading"] = ranked.reading.reading
+        found["ranking"] = [
+            {"place": place, "label": label, "item_id": item, "title": by_id.get(item)}
+            for place, (label, item) in enumerate(zip(ranking, ids, strict=True), start=1)
+        ]
+    return found
+
+
+def _plan_row(
+    requests: Sequence[Request], place: Place, provider: Provider, context: Context
+) -> Row:
+    label, transport = context.label, context.transport
+    reuse = "request" if provider.free else label.reuse
+    columns = [*plan.INDEX, "request", "offered"]
+    rows, kept = place.store.read(columns), Journal.here().read(frozenset({context.dataset}))
+    made = plan.compare(requests, rows, kept, reuse)
+    strict = plan.compare(requests, rows, kept, "request")
+    needs = estimate([] if provider.free else made.missing, transport)
+    return {
+        "store": place.title,
+        "asked": len({request.key for request in requests}),
+        "here": len(made.stored),
+        "in_journal": len(made.journal),
+        "missing": len(made.missing),
+        "reused": made.reused,
+        "reused_although_changed": plan.reasons(requests, rows, made),
+        "missing_under_reuse_request": len(strict.missing),
+        "prompt_tokens": needs.prompt_tokens,
+        "completion_tokens": needs.completion_tokens,
+        "cost_usd": 0.0 if provider.free else needs.cost_usd,
+        "minutes_at_least": needs.minutes,
+        "gate": "free" if provider.free else _verdict(made, place, context),
+    }
+
+
+def _verdict(made: plan.Plan, place: Place, context: Context) -> str:
+    """Return what the gate would say."""
+    gone = parts.absent(place.names, place.store)
+    if gone:
+        return f"{len(gone)} paid parts are not here: `dvc pull {place.title}`"
+    if not made.missing:
+        return "nothing to buy"
+    try:
+        gate(made.missing, context.transport, place.title, len(made.stored) + len(made.journal))
+    except SpendRefused as refusal:
+        return str(refusal)
+    return "would buy"
+
+
+def _places(paths: Paths, dataset: str) -> dict[str, Place]:
+    return {"hints": hints_place(paths, dataset), "ranking": labels_place(paths, dataset)}
