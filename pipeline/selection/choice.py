@@ -10,6 +10,8 @@ from pipeline.selection import lp, maxmin, sampling, strategies
 from pipeline.selection.maxmin import Floats, Game, Policy
 from pipeline.selection.sampling import Draw, Places
 
+PREFIXES = 65  # lengths that are tried where the cap is active
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -75,6 +77,8 @@ def choose(
     game = Game.of(pool, params)
     order = by_rank(difficulty, params.gain_order, ties)
     policy, log_p = _policy(game, params)
+    if params.policy == "exact" and params.sampler == "systematic":
+        log_p = for_a_set(game, log_p, params.count)
     draw = _draw(log_p, params, draws)
     return Choice(
         order[draw.places],
@@ -99,6 +103,29 @@ def require(pool: int, count: int, source: str) -> None:
         )
 
 
+def for_a_set(game: Game, log_p: Floats, count: int) -> Floats:
+    """Return the prefix whose inclusion probabilities are best for a set of ``count`` sessions.
+
+    That is the exact policy itself as long as n p* stays below 1. Beyond, what the cap takes from
+    the last ranks is better spent on a longer prefix, too: at 500 of 1,690 it lifts the worst case
+    from -1.28 to 1.42, the value of the linear programme with the cap.
+
+    Args:
+        game: the assumptions.
+        log_p: the exact policy.  # N
+        count: n.
+    """
+    if count * np.exp(log_p.max()) <= 1:
+        return log_p
+    log_costs, ranks = game.log_costs(), np.arange(1, game.sessions + 1)
+    k_star = int(np.flatnonzero(log_p > -np.inf)[-1]) + 1
+    lengths = np.linspace(max(k_star, min(count, game.sessions)), game.sessions, PREFIXES)
+    prefixes = (np.where(ranks <= k, log_costs, -np.inf) for k in np.unique(lengths.astype(int)))
+    return max(
+        prefixes, key=lambda one: maxmin.worst_case(sampling.log_inclusion(one, count), game)
+    )
+
+
 def _policy(game: Game, params: SelectParams) -> tuple[Policy | None, Floats]:
     """Return the game's policy, where there is one, and log-probabilities by rank."""
     n, count = game.sessions, params.count
@@ -114,7 +141,7 @@ def _policy(game: Game, params: SelectParams) -> tuple[Policy | None, Floats]:
                 f"params.yaml: select.policy lp is for at most {lp.LARGEST_POOL:,} sessions, "
                 f"the pool has {n:,}; use exact, which has the same value"
             )
-        policy = lp.solve(lp.Gains.of(game))
+        policy = lp.solve(lp.Gains.of(game), 1 / count if params.sampler == "systematic" else 1)
     else:
         policy = {
             "exact": maxmin.exact,

@@ -44,8 +44,13 @@ class Gains:
         return np.stack([self.effective, self.similar, -self.incorrect], axis=1)
 
 
-def solve(gains: Gains) -> Policy:
-    """Return the policy that attains the value of the game, by HiGHS."""
+def solve(gains: Gains, largest: float = 1.0) -> Policy:
+    """Return the policy that attains the value of the game, by HiGHS.
+
+    Args:
+        gains: of each session.
+        largest: bound of a session's probability; 1/n makes the policy the best for sets of n.
+    """
     n = len(gains.effective)
     smallest = gains.effective.min()
     per_y = gains.weights() / gains.effective[:, None]  # worth of one unit of y_s  # N 3
@@ -58,13 +63,14 @@ def solve(gains: Gains) -> Policy:
         format="csr",
     )
     sums_to_one = np.concatenate([smallest / gains.effective, np.zeros(n + 3)])[None, :]
+    free = [(None, None)] * (n + 3)
     found = linprog(
         -np.concatenate([np.zeros(n), np.ones(n), gains.counts]),
         A_ub=no_more_than_worth,
         b_ub=np.zeros(3 * n),
         A_eq=csr_array(sums_to_one),
         b_eq=[1.0],
-        bounds=[(0, None)] * n + [(None, None)] * (n + 3),
+        bounds=[(0, most) for most in largest * gains.effective / smallest] + free,
         method="highs",
         options=TIGHT,
     )

@@ -8,8 +8,10 @@ import pytest
 
 from pipeline.errors import DataError, ParamsError
 from pipeline.params import SelectParams, read_params
-from pipeline.selection import recorded
+from pipeline.selection import lp, recorded
 from pipeline.selection.choice import Choice, by_rank, choose
+from pipeline.selection.maxmin import Game, exact, worst_case
+from pipeline.selection.sampling import log_inclusion
 
 
 @pytest.fixture
@@ -68,6 +70,26 @@ def test_policies_report_what_they_promise_and_what_they_keep(
     assert (found.k_star or 0) > 0
     if policy != "rad_bc":
         assert found.worst_case == pytest.approx(found.value, abs=1e-8)
+
+
+@pytest.mark.parametrize("count", [20, 40, 60])
+def test_large_sets_are_worth_the_linear_programme_with_the_cap(
+    count: int, select: SelectParams
+) -> None:
+    found = chosen(list(np.linspace(0, 1, 200)), select, count=count)
+    programme = lp.solve(lp.Gains.of(Game.of(200, select)), 1 / count)
+    assert found.worst_case == pytest.approx(programme.value, rel=2e-3)
+
+
+@pytest.mark.parametrize(("sessions", "count"), [(60, 15), (60, 30), (200, 60), (200, 150)])
+def test_large_sets_lose_less_than_by_the_plain_cap(
+    sessions: int, count: int, select: SelectParams
+) -> None:
+    found = chosen(list(np.linspace(0, 1, sessions)), select, count=count)
+    game = Game.of(sessions, select)
+    plain = worst_case(log_inclusion(exact(game).log_probabilities, count), game) / count
+    assert found.worst_case is not None
+    assert found.worst_case > plain
 
 
 def test_count_above_the_pool_names_both_numbers(select: SelectParams) -> None:
