@@ -36,7 +36,7 @@ def by_rank(difficulty: Floats, gain_order: str, generator: np.random.Generator)
     """Return the places of the pool in the gain order, rank 1 first.  # N.
 
     ``hard_first`` gives rank 1, the largest gain, to the largest difficulty. Equal difficulties
-    are ordered by a random key: their places are shuffled before a stable sort.
+    are ordered by a random key: where there are any, places are shuffled before a stable sort.
 
     Raises:
         DataError: a difficulty is not a number.
@@ -47,11 +47,13 @@ def by_rank(difficulty: Floats, gain_order: str, generator: np.random.Generator)
             f"difficulty: {faults:,} of {len(difficulty):,} sessions have no number; "
             "the teacher's scores are not finite, train it again"
         )
-    shuffled = generator.permutation(len(difficulty))
-    keys = difficulty[shuffled]
-    if gain_order == "hard_first":
-        np.negative(keys, out=keys)
-    return shuffled[np.argsort(keys, kind="stable")]
+    keys = -difficulty if gain_order == "hard_first" else difficulty
+    order = np.argsort(keys)
+    ordered = keys[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        shuffled = generator.permutation(len(keys))
+        order = shuffled[np.argsort(keys[shuffled], kind="stable")]
+    return order
 
 
 def choose(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import logsumexp
 
 from pipeline.selection.maxmin import Floats
 
@@ -74,7 +73,7 @@ def log_inclusion(log_p: Floats, count: int) -> Floats:
     split = len(log_p) - count
     order = np.argpartition(log_p, split)  # only the n largest can reach the cap
     largest = order[split:][np.argsort(-log_p[order[split:]], kind="stable")]
-    rising = np.concatenate([[logsumexp(log_p[order[:split]])], log_p[largest][::-1]])
+    rising = np.concatenate([[np.logaddexp.reduce(log_p[order[:split]])], log_p[largest][::-1]])
     left = np.logaddexp.accumulate(rising)[::-1]  # mass without the c largest, c = 0..n
     with np.errstate(divide="ignore"):
         factor = np.log(count - np.arange(count + 1)) - left  # what the others are scaled by

@@ -1,0 +1,1 @@
+"""Speed and scale, measured against a named rival in one run."""
