@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from pipeline import files
+from pipeline.cli import app
 from pipeline.errors import DataError
+from pipeline.evaluation import seconds
 from pipeline.params import Params, read_params
 from pipeline.paths import Cell, Paths
 from pipeline.stages import select
@@ -125,3 +128,17 @@ def test_every_policy_runs(paths: Paths, project: Path) -> None:
             assert summary.selected == 30
             facts = files.read_json(paths.selected(CELL) / "policy.json")
             assert facts["worst_case"] is not None
+
+
+def test_command_prints_counts_and_keeps_the_time_out_of_the_outputs(
+    paths: Paths, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    paths.params.write_text(text.replace("  count: 500 ", "  count: 30 "), encoding="utf-8")
+    monkeypatch.chdir(paths.root)
+    done = CliRunner().invoke(app, ["select", "tiny", "fpmc", "strong", "1"])
+    assert done.exit_code == 0
+    assert "120 pool, 30 selected" in done.output
+    assert seconds.read(paths, "select", "tiny", "fpmc", "strong", 1) is not None
+    written = {one.name for one in paths.selected(CELL).iterdir()}
+    assert written == {"selected.parquet", "policy.json"}
