@@ -16,6 +16,7 @@ PARSER_VERSION = 1
 LONGEST_REPAIR = 50_000  # characters; json-repair's time grows faster than its input
 EMBEDDED = re.compile(r"\{[^{}]*\}")
 BRACKETED = re.compile(r"[\[<]([^\[\]<>]+)[\]>]")
+JSON_SIGNS = "{\"'"  # without any of them json-repair takes prose for JSON
 SEPARATORS = re.compile(r"[\s,;]+")
 QUOTES = " \t\r\n\"'`<>[]()."
 
@@ -69,7 +70,7 @@ def _forms(response: str, name: str) -> Iterator[tuple[str, list[str]]]:
         if name in text and isinstance(value := _load(text), dict):
             yield "repaired", _texts(value.get(name))
     yield "repaired", _texts(_list_in(strict, name))
-    if len(response) <= LONGEST_REPAIR:
+    if len(response) <= LONGEST_REPAIR and any(sign in response for sign in JSON_SIGNS):
         yield "repaired", _texts(_list_in(_repair(response), name))
     yield "bracketed", _bracketed(response)
 

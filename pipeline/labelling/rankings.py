@@ -25,9 +25,14 @@ class Ranked:
     """Label -> raw item id, as that row's request offered them."""
 
 
-def read_row(row: Mapping[str, Any]) -> Ranked:
-    """Return what a stored ranking says."""
-    offered = json.loads(row["offered"])
+def read_row(row: Mapping[str, Any], request: Request | None = None) -> Ranked:
+    """Return what a stored ranking says.
+
+    Two items may have one title, so that equal requests offer other items under equal labels: an
+    answer to this very request is read with its own.
+    """
+    same = request is not None and request.key == row["key"]
+    offered = request.offered if request and same else json.loads(row["offered"])
     return Ranked(row, read_ranking(row["response"], offered), offered)
 
 
@@ -60,7 +65,7 @@ def ranked(
         by_key = {row["key"]: row for row in chosen.iter_rows(named=True)}
         for session, request in tries.items():
             if request.key in served:
-                found[session] = read_row(by_key[served[request.key]])
+                found[session] = read_row(by_key[served[request.key]], request)
     return found
 
 

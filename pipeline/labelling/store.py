@@ -10,7 +10,7 @@ as wrong data without an error.
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,9 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 FINAL = ("answered", "refused", "truncated")
 IDENTITY = ("dataset", "kind", "subject_id", "prompt_version", "endpoint", "model", "repeat")
 """What two requests share when one's answer may serve the other under ``reuse: session``."""
-ORDER = ("key", "response_sha256", "created_at", "cost_usd", "attempts", "latency_ms", "request")
+HEAVY = frozenset({"request", "offered", "response"})
+ORDER = ("key", "response_sha256", *(n for n in COLUMNS if n not in {"key", "response_sha256"}))
+"""Of several rows of one key the first in this order serves."""
 
 
 def row(request: Request, answer: Answer) -> dict[str, Any]:
@@ -90,9 +92,10 @@ def union(rows: pl.DataFrame) -> pl.DataFrame:
     The choice depends on the set of rows alone, so stores may be merged in any order.
     """
     final = rows.filter(pl.col("outcome").is_in(FINAL))
-    return final.sort([name for name in ORDER if name in rows.columns]).unique(
-        "key", keep="first", maintain_order=True
-    )
+    several = pl.col("key").is_duplicated()
+    order = [name for name in ORDER if name in rows.columns]
+    chosen = final.filter(several).sort(order).unique("key", keep="first")
+    return pl.concat([final.filter(~several), chosen]).sort("key")
 
 
 @dataclass(frozen=True)
@@ -109,13 +112,13 @@ class Store:
         """Return the parts whose name is not the SHA-256 of their bytes, or that cannot be read."""
         return [path for path in self.parts() if _open(path, ["key"]) is None]
 
-    def read(self, columns: Iterable[str] = COLUMNS) -> pl.DataFrame:
+    def read(self, columns: Collection[str] = tuple(COLUMNS)) -> pl.DataFrame:
         """Return the union of the sound parts, one row a key; damaged parts are named and left out.
 
         Args:
             columns: those wanted; fewer are faster.
         """
-        wanted = [name for name in COLUMNS if name in {*columns, *ORDER[:-1], "outcome"}]
+        wanted = [name for name in COLUMNS if name in columns or name not in HEAVY]
         tables = [rows for _, rows in self._sound(wanted)]
         rows = pl.concat([frame([]).select(wanted), *tables])
         return union(rows).select(list(columns))

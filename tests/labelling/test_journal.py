@@ -1,0 +1,129 @@
+"""The journal: written at once, checked line by line, outside the project."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import LabelError
+from pipeline.labelling import store
+from pipeline.labelling.journal import (
+    SYNC_ANSWERS,
+    Journal,
+    LineFile,
+    checked_lines,
+    damaged_lines,
+    journal_folder,
+)
+from tests.labelling.test_store import PAID, request, rows
+
+
+def write(folder: Path, *subjects: str) -> Path:
+    with Journal(folder).writer() as lines:
+        for subject in subjects:
+            lines.append(store.row(request(subject), PAID))
+    return lines.path
+
+
+def test_what_was_written_is_read_as_the_store_s_rows(tmp_path: Path) -> None:
+    write(tmp_path, "b", "a")
+    write(tmp_path, "a", "c")
+    assert Journal(tmp_path).read().equals(store.union(rows("a", "b", "c")))
+    assert len(Journal(tmp_path).files()) == 2
+
+
+def test_an_answer_is_on_disk_when_append_returns(tmp_path: Path) -> None:
+    lines = Journal(tmp_path).writer()
+    lines.append(store.row(request("a"), PAID))
+    assert Journal(tmp_path).read().height == 1
+    lines.__exit__(None, None, None)
+
+
+def test_a_killed_writer_loses_nothing(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from pipeline.labelling import store; from pipeline.labelling.journal import Journal\n"
+        "from tests.labelling.test_store import PAID, request\n"
+        "lines = Journal(Path(sys.argv[1])).writer()\n"
+        "for n in range(30): lines.append(store.row(request(str(n)), PAID))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=60)
+    assert done.returncode == -9
+    assert Journal(tmp_path).read().height == 30
+
+
+def test_a_torn_last_line_costs_that_line_alone(tmp_path: Path) -> None:
+    path = write(tmp_path, "a", "b")
+    path.write_bytes(path.read_bytes()[:-20])
+    assert Journal(tmp_path).read()["subject_id"].to_list() == ["a"]
+    assert damaged_lines(path) == 1
+
+
+def test_no_flipped_bit_is_read_as_another_answer(tmp_path: Path) -> None:
+    path = write(tmp_path, "a", "b", "c")
+    whole = path.read_bytes()
+    true = [dict(value) for value in checked_lines(path)]
+    choose = random.Random(2)
+    for _ in range(300):
+        content = bytearray(whole)
+        content[choose.randrange(len(content))] ^= 1 << choose.randrange(8)
+        path.write_bytes(content)
+        assert all(value in true for value in checked_lines(path))
+
+
+def test_fsync_is_grouped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    with LineFile(tmp_path, "answers.jsonl", clock=lambda: 0.0) as lines:
+        for _ in range(2 * SYNC_ANSWERS + 1):
+            lines.append({"n": 1})
+        assert len(synced) == 2
+    assert len(synced) == 3
+
+
+def test_an_fsync_is_due_after_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    now = iter((0.0, 0.2, 1.1, 1.2, 1.3, 1.4))
+    with LineFile(tmp_path, "answers.jsonl", clock=lambda: next(now)) as lines:
+        lines.append({"n": 1})
+        assert synced == []
+        lines.append({"n": 2})
+        assert len(synced) == 1
+
+
+def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.write", full)
+    with pytest.raises(LabelError, match="No space left on device"):
+        Journal(tmp_path).writer().append({"n": 1})
+
+
+def test_the_folder_is_the_variable_s_or_the_cache_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTILREC_JOURNAL", str(tmp_path / "x"))
+    assert journal_folder() == tmp_path / "x"
+    monkeypatch.delenv("DISTILREC_JOURNAL")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert journal_folder() == tmp_path / "distilrec/journal"
+
+
+def test_only_its_user_may_read_a_file(tmp_path: Path) -> None:
+    assert write(tmp_path, "a").stat().st_mode & 0o077 == 0
+
+
+def test_clearing_deletes_the_files(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    assert Journal(tmp_path).clear() == 1
+    assert Journal(tmp_path).read().is_empty()
+
+
+def test_answers_of_other_datasets_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    assert Journal(tmp_path).read(frozenset({"another"})).is_empty()
