@@ -1,0 +1,1 @@
+"""One file a stage, of the same name: read, compute, write."""
