@@ -1,0 +1,98 @@
+"""What serves a request, and what has to be asked."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from pipeline.labelling import plan, store
+from pipeline.labelling.request import Answer, Request
+from tests.labelling.test_store import PAID, request
+
+
+def asked(subject: str, hint: str = "h", items: str = "ab") -> Request:
+    """Return a request about a subject with some hint and candidates."""
+    messages = [{"role": "system", "content": hint}, {"role": "user", "content": subject + items}]
+    offered = {f"C{n}": item for n, item in enumerate(items, start=1)}
+    body = {"model": "m", "messages": messages}
+    return Request("tiny", "ranking", subject, "v1", "stub", body, offered)
+
+
+def rows(*requests: Request, answer: Answer = PAID) -> pl.DataFrame:
+    return store.union(store.frame([store.row(one, answer) for one in requests]))
+
+
+NONE = rows()
+
+
+def test_an_answer_to_the_very_request_serves_it() -> None:
+    for reuse in ("session", "request"):
+        made = plan.compare([asked("s")], rows(asked("s")), NONE, reuse)
+        assert (made.stored, made.missing) == ({asked("s").key: asked("s").key}, ())
+
+
+def test_under_session_an_answer_with_other_hints_serves() -> None:
+    old, new = asked("s", hint="old"), asked("s", hint="new")
+    made = plan.compare([new], rows(old), NONE, "session")
+    assert made.stored == {new.key: old.key}
+    assert (made.reused, made.missing) == (1, ())
+    assert plan.reasons([new], rows(old), made) == {"hints": 1}
+
+
+def test_under_request_an_answer_with_other_hints_does_not_serve() -> None:
+    made = plan.compare([asked("s", hint="new")], rows(asked("s", hint="old")), NONE, "request")
+    assert [one.key for one in made.missing] == [asked("s", hint="new").key]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject_id": "another"},
+        {"prompt_version": "v2"},
+        {"endpoint": "another"},
+        {"dataset": "another"},
+        {"repeat": 1},
+        {"kind": "hints"},
+        {"body": asked("s").body | {"model": "n"}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_an_answer_about_something_else_never_serves(change: dict[str, object]) -> None:
+    new = replace(asked("s", hint="new"), **change)  # type: ignore[arg-type]
+    assert plan.compare([new], rows(asked("s")), NONE, "session").missing == (new,)
+
+
+def test_the_reason_of_a_reuse_is_what_changed() -> None:
+    new = [asked("a", items="ac"), replace(asked("b"), body=asked("b").body | {"seed": 1})]
+    stored = rows(asked("a"), asked("b"))
+    made = plan.compare(new, stored, NONE, "session")
+    assert plan.reasons(new, stored, made) == {"candidates": 1, "settings": 1}
+
+
+def test_the_journal_serves_what_the_store_lacks() -> None:
+    made = plan.compare([asked("a"), asked("b")], rows(asked("a")), rows(asked("b")), "session")
+    assert list(made.stored) == [asked("a").key]
+    assert list(made.journal) == [asked("b").key]
+    assert made.missing == ()
+
+
+def test_equal_requests_are_missing_once() -> None:
+    assert len(plan.compare([asked("s"), asked("s")], NONE, NONE, "request").missing) == 1
+
+
+def test_two_cells_ask_one_session_once_under_session_and_twice_under_request() -> None:
+    both = [asked("s", hint="one"), asked("s", hint="two")]
+    assert plan.compare(both, NONE, NONE, "session").missing == (both[0],)
+    assert plan.compare(both, NONE, NONE, "request").missing == tuple(both)
+
+
+def test_of_several_old_answers_an_answered_one_serves_first() -> None:
+    refused, good = asked("s", hint="1"), asked("s", hint="2")
+    stored = pl.concat([rows(refused, answer=replace(PAID, outcome="refused")), rows(good)])
+    assert plan.match([asked("s", hint="3")], stored, "session") == {
+        asked("s", hint="3").key: good.key
+    }
+
+
+def test_nothing_asked_is_nothing_missing() -> None:
+    assert plan.compare([], rows(request("a")), NONE, "session") == plan.Plan({}, {}, ())
