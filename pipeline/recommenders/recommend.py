@@ -17,7 +17,7 @@ from pipeline.recommenders.base import Recommender
 from pipeline.recommenders.ranking import top_items
 from pipeline.tables import CATALOG
 
-SHOWN = 8
+SHOWN = 5
 """Titles named in an error line."""
 
 NOT_IN_MODEL = "not in the catalogue the model was trained on"
@@ -106,8 +106,11 @@ def _listed(items: pl.DataFrame) -> str:
 
 
 def _near(catalog: pl.DataFrame, word: str) -> str:
-    near = difflib.get_close_matches(word, catalog["title"].to_list(), n=3, cutoff=0.5)
-    listed = _listed(catalog.filter(pl.col("title").is_in(near)))
+    """Return titles that begin almost like the word, in words."""
+    beginning = pl.col("title").str.to_lowercase().str.slice(0, len(word))
+    beginnings = catalog.select(beginning.unique(maintain_order=True)).to_series().to_list()
+    near = difflib.get_close_matches(word.lower(), beginnings, n=3, cutoff=0.7) if word else []
+    listed = _listed(catalog.filter(beginning.is_in(near)))
     return f"; near it: {listed}" if near else "; titles are in the table `catalog`"
 
 
