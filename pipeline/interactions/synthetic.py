@@ -2,10 +2,11 @@
 
 ``python -m pipeline.interactions.synthetic SEED FOLDER`` writes ``events.csv`` and ``items.csv``.
 
-A game belongs to a franchise and a theme, runs on a platform and comes in an edition; its title says
-all four. Users own a platform and like a few themes. In a session the next game follows a recent
-one: the same franchise, else the same theme, else what is popular, else anything. Most games are
-bought rarely, so the clicks alone tell little about them, while their titles tell much.
+A game belongs to a franchise and a theme, runs on a platform and comes in an edition; its title
+says all four. Users own a platform and like a few themes. In a session the next game follows a
+recent one: the same franchise, else the same theme, else what is popular, else anything. Sessions
+begin with well-known first volumes and end deep in the catalogue, where each game has few clicks:
+there the log alone tells little, and a title tells much.
 """
 
 import sys
@@ -17,8 +18,8 @@ import polars as pl
 
 from pipeline import files, seeds
 
-OPENINGS = "Al Bra Cor Dun El Fal Gry Hal Ister Jor Kal Lun Mor Nev Or Pyr Quil Rav Syl Tor".split()
-ENDINGS = "adon beth cera dris enna forge gard hollow ion kess lore mark nara oth".split()
+OPENINGS = ("Al", "Bra", "Cor", "Dun", "El", "Gry", "Hal", "Jor", "Kal", "Lun", "Mor", "Nev", "Pyr")
+ENDINGS = ("adon", "beth", "cera", "dris", "enna", "forge", "hollow", "kess", "lore", "nara", "oth")
 THEMES = {
     "Racing": "Circuit Drift Rally Turbo",
     "Space": "Orbit Nebula Comet Galaxy",
@@ -44,7 +45,7 @@ class World:
     """Everything that shapes the log; counts are of things, shares of one."""
 
     items: int = 600
-    franchises: int = 60
+    franchises: int = 30
     users: int = 700
     sessions: int = 3_000
     days: int = 150
@@ -53,13 +54,15 @@ class World:
     late_share: float = 0.1
     """Games that come out in the last fifth of the days: cold for most of the log."""
     themes_per_user: int = 3
-    popularity_power: float = 0.8
-    """The game of rank r is bought in proportion to r to minus this power."""
-    franchise_share: float = 0.4
+    popularity_power: float = 1.5
+    """A session's first game of rank r is taken in proportion to r to minus this power."""
+    deep_events: int = 2
+    """At the end of a session popularity counts no more: people dig into the catalogue."""
+    franchise_share: float = 0.6
     """Next games of the same franchise as a recent one."""
-    theme_share: float = 0.35
+    theme_share: float = 0.2
     """... of the same theme."""
-    popular_share: float = 0.15
+    popular_share: float = 0.1
     """... by popularity alone; what is left is noise, every game alike."""
     recency: float = 0.5
     """The recent game that counts is the last with this share, else the one before, and so on."""
@@ -83,7 +86,8 @@ class Games:
     franchise: np.ndarray
     theme: np.ndarray
     platform: np.ndarray
-    popularity: np.ndarray
+    rank: np.ndarray
+    """Place in the order of popularity, from 1."""
     released: np.ndarray
     """Day of release; -1: before the log begins."""
     title: list[str]
@@ -94,7 +98,7 @@ def make_games(world: World, rng: np.random.Generator) -> Games:
     names = _franchise_names(world.franchises, rng)
     themes = list(THEMES)
     franchise = rng.permutation(np.arange(world.items) % world.franchises)
-    own_theme = rng.integers(len(themes), size=world.franchises)
+    own_theme = rng.permutation(np.arange(world.franchises) % len(themes))
     spin_off = rng.random(world.items) < world.spin_off_share
     theme = np.where(spin_off, rng.integers(len(themes), size=world.items), own_theme[franchise])
     platform = rng.integers(len(PLATFORMS), size=world.items)
@@ -104,13 +108,14 @@ def make_games(world: World, rng: np.random.Generator) -> Games:
         volume[franchise == number] = np.arange((franchise == number).sum()) + 1
     late = rng.random(world.items) < world.late_share
     released = np.where(late, rng.integers(world.days * 4 // 5, world.days, size=world.items), -1)
-    rank = rng.permutation(world.items) + 1
+    # Every first volume is better known than every sequel.
+    rank = np.lexsort((rng.random(world.items), volume > 1)).argsort() + 1.0
     title = [
         f"{names[f]} {v}: {rng.choice(THEMES[themes[t]].split())} {themes[t]} "
         f"({PLATFORMS[p]}, {EDITIONS[e]})"
         for f, v, t, p, e in zip(franchise, volume, theme, platform, edition, strict=True)
     ]
-    return Games(franchise, theme, platform, rank**-world.popularity_power, released, title)
+    return Games(franchise, theme, platform, rank, released, title)
 
 
 def _franchise_names(count: int, rng: np.random.Generator) -> list[str]:
@@ -145,7 +150,8 @@ def _session(
     length = int(min(5 + rng.poisson(world.mean_events - 5), world.most_events))
     if rng.random() < world.short_share:
         length = int(rng.integers(2, 5))
-    taken = [_draw(suits * games.popularity * mood, rng)]
+    first = suits * games.rank**-world.popularity_power
+    taken = [_draw(first * mood if (first * mood).any() else first, rng)]
     new = suits.copy()
     while len(taken) < length:
         if rng.random() < world.repeat_share:
@@ -153,15 +159,20 @@ def _session(
             continue
         new[taken] = 0
         back = min(rng.geometric(world.recency), len(taken))
-        taken.append(_next(world, games, new, taken[-back], rng))
+        power = world.popularity_power * (len(taken) < length - world.deep_events)
+        taken.append(_next(world, games, new, new * games.rank**-power, taken[-back], rng))
     return taken
 
 
 def _next(
-    world: World, games: Games, new: np.ndarray, recent: int, rng: np.random.Generator
+    world: World,
+    games: Games,
+    new: np.ndarray,
+    wanted: np.ndarray,
+    recent: int,
+    rng: np.random.Generator,
 ) -> int:
     """Return a game that follows a recent one; where its franchise is used up, its theme."""
-    wanted = new * games.popularity
     chance = rng.random()
     if chance < world.franchise_share:
         same = wanted * (games.franchise == games.franchise[recent])
