@@ -53,7 +53,7 @@ def test_under_request_an_answer_with_other_hints_does_not_serve() -> None:
         {"dataset": "another"},
         {"repeat": 1},
         {"kind": "hints"},
-        {"body": asked("s").body | {"model": "n"}},
+        {"body": {**asked("s").body, "model": "n"}},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -63,7 +63,7 @@ def test_an_answer_about_something_else_never_serves(change: dict[str, object]) 
 
 
 def test_the_reason_of_a_reuse_is_what_changed() -> None:
-    new = [asked("a", items="ac"), replace(asked("b"), body=asked("b").body | {"seed": 1})]
+    new = [asked("a", items="ac"), replace(asked("b"), body={**asked("b").body, "seed": 1})]
     stored = rows(asked("a"), asked("b"))
     made = plan.compare(new, stored, NONE, "session")
     assert plan.reasons(new, stored, made) == {"candidates": 1, "settings": 1}
