@@ -94,15 +94,19 @@ def titles_of(frame: pl.DataFrame, file: Path, key: str, title: str) -> pl.DataF
     """Return `item_id`, `title` from a table of items, one row an item.
 
     Raises:
-        DataError: an identifier is empty or there twice, or a title is longer than any catalogue's:
-            it would fill every prompt and page.
+        DataError: an identifier is empty or there twice, or a title is longer than any real one.
     """
     require_columns(file, frame.schema, key, title)
     refuse_first(frame, file, key, is_empty(key, frame.schema[key]), "is empty")
     refuse_first(frame, file, key, ~pl.col(key).is_first_distinct(), "repeats an earlier row")
+    refuse_endless(frame, file, title)
+    return frame.select(item_id=pl.col(key).cast(pl.String), title=pl.col(title).cast(pl.String))
+
+
+def refuse_endless(frame: pl.DataFrame, file: Path, title: str) -> None:
+    """Refuse a title longer than any real one: it would fill every prompt and page."""
     endless = pl.col(title).cast(pl.String).str.len_chars() > LONGEST_TITLE
     refuse_first(frame, file, title, endless, f"has more than {LONGEST_TITLE:,} characters")
-    return frame.select(item_id=pl.col(key).cast(pl.String), title=pl.col(title).cast(pl.String))
 
 
 def is_empty(column: str, dtype: pl.DataType) -> pl.Expr:

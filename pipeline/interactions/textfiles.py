@@ -35,7 +35,7 @@ JSON_LINES = TextForm(separator="")
 def scan_table(path: Path, form: TextForm, *columns: str) -> pl.LazyFrame:
     """Return the columns of a delimited file as text; read it inside `readable`.
 
-    Without a header, ``columns`` name all columns from the left. At a separator of several
+    Without a header, ``columns`` name the columns from the left. At a separator of several
     characters whole lines are split, without quoting.
 
     Raises:
@@ -48,10 +48,12 @@ def scan_table(path: Path, form: TextForm, *columns: str) -> pl.LazyFrame:
             _utf8(path, form),
             separator=form.separator,
             has_header=form.header,
-            new_columns=None if form.header else list(columns),
             quote_char='"' if form.quoted else None,
             infer_schema=False,
         )
+        if not form.header:
+            found = frame.collect_schema().names()
+            frame = frame.rename(dict(zip(found, columns, strict=False)))
         schema = frame.collect_schema()
     require_columns(path, schema, *columns)
     return frame.select(*columns)
@@ -74,6 +76,11 @@ def scan_json_lines(path: Path, *columns: str, optional: tuple[str, ...] = ()) -
     return frame
 
 
+def existing(folder: Path, *names: str) -> Path:
+    """Return the first of these files that is there, or else the first name."""
+    return next((folder / name for name in names if (folder / name).exists()), folder / names[0])
+
+
 @contextmanager
 def readable(path: Path, form: TextForm) -> Iterator[None]:
     """Turn a failure to read the file into one line that names the first row that breaks."""
@@ -86,7 +93,9 @@ def readable(path: Path, form: TextForm) -> Iterator[None]:
 
 def _split_lines(path: Path, form: TextForm, columns: tuple[str, ...]) -> pl.LazyFrame:
     lines = pl.scan_lines(_utf8(path, form), name="line")
-    fields = pl.col("line").str.split_exact(form.separator, len(columns) - 1)
+    fields = (
+        pl.col("line").str.strip_chars_end("\r").str.split_exact(form.separator, len(columns) - 1)
+    )
     return lines.select(fields.struct.rename_fields(list(columns))).unnest("line")
 
 
