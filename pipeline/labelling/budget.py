@@ -111,7 +111,7 @@ def gate(
     if price is None:
         line = "price_input" if transport.price_input is None else "price_output"
         raise SpendRefused(
-            f"{plan.requests:,} answers are missing and the price is not known: add "
+            f"{store}: {plan.requests:,} missing and the price is not known: add "
             f"`label_transport.{line}: <US dollars a million tokens>` to params.yaml (0 for a "
             "server of your own)"
         )
@@ -126,8 +126,8 @@ def gate(
         ways.append(f"budget_usd: {_rounded_up(spent_usd + max(1.2 * about, about + most))}")
     if faults:
         raise SpendRefused(
-            f"{store}: {plan.requests:,} answers are missing ({here:,} are here), about "
-            f"{plan.prompt_tokens:,} + {plan.completion_tokens:,} tokens, about ${about:.2f}, and "
+            f"{store}: {plan.requests:,} missing ({here:,} here), about {plan.prompt_tokens:,} + "
+            f"{plan.completion_tokens:,} tokens, about ${_dollars(about)}, and "
             f"{' and '.join(faults)}; nothing was sent. To buy them set {', '.join(ways)} below "
             f"label_transport in params.yaml; to fetch what others bought run `dvc pull {store}`"
         )
@@ -177,6 +177,10 @@ class Budget:
                 f"the service counted ${cost_usd:.6f} for a request that may cost "
                 f"${most_usd:.6f}: it does not obey max_tokens; stopped after saving the answer"
             )
+
+
+def _dollars(amount: float) -> str:
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.2g}"
 
 
 def _rounded_up(dollars: float) -> str:

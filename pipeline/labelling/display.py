@@ -8,10 +8,12 @@ from typing import Any
 from pipeline import console
 
 Row = Mapping[str, Any]
+FEW_COLUMNS = 4
+LONGEST_CELL = 40  # characters; longer texts stand below the table
 
 
 def show_rows(rows: Sequence[Row], nothing: str, *, as_json: bool) -> None:
-    """Print rows: one table if they are short, else one block a row; `nothing` if there are none.
+    """Print rows as a table, turned on its side if it has many columns; `nothing` without rows.
 
     Args:
         rows: with equal keys.
@@ -22,12 +24,17 @@ def show_rows(rows: Sequence[Row], nothing: str, *, as_json: bool) -> None:
         return _say(_json(list(rows)))
     if not rows:
         return console.note(nothing)
-    if len(rows[0]) <= 4:
-        headers = [name.replace("_", " ") for name in rows[0]]
-        return console.table(headers, [[_text(v) for v in row.values()] for row in rows])
-    for row in rows:
-        lines = [(name.replace("_", " "), _text(value)) for name, value in row.items()]
-        console.table(["", ""], lines[1:], title=lines[0][1])
+    headers = [name.replace("_", " ") for name in rows[0]]
+    cells = [[_text(value) for value in row.values()] for row in rows]
+    if len(headers) <= FEW_COLUMNS:
+        return console.table(headers, cells)
+    names, *lines = zip(headers, *cells, strict=True)  # a column a row: they have many names
+    short = [line for line in lines if max(map(len, line[1:])) <= LONGEST_CELL]
+    console.table(["", *names[1:]], short)
+    for line in lines:
+        if line not in short:
+            for store, text in zip(names[1:], line[1:], strict=True):
+                console.out.print(f"{line[0]} of {store}: {text}", markup=False)
     return None
 
 

@@ -43,8 +43,8 @@ def plan_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
         _plan_row(list(asked_hints.values()), places[0], provider, context),
         _plan_row(requests, places[1], provider, context),
     ]
-    rows[1]["not_recorded"] = sum(cell.missing for cell in wanted)
-    return rows
+    not_recorded = (0, sum(cell.missing for cell in wanted))
+    return [{**row, "not_recorded": n} for row, n in zip(rows, not_recorded, strict=True)]
 
 
 def status_rows(paths: Paths, dataset: str) -> list[Row]:

@@ -52,7 +52,7 @@ def test_the_shipped_budget_refuses_and_names_both_ways_out(
     with pytest.raises(SpendRefused) as refusal:
         gate([ASKED] * 500, allowed(transport), "data/labels/tiny", 12)
     text = str(refusal.value)
-    assert "500 answers are missing (12 are here)" in text
+    assert "500 missing (12 here)" in text
     assert "about $0.19" in text
     assert "budget_usd: 0.24" in text
     assert "`dvc pull data/labels/tiny`" in text
