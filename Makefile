@@ -22,7 +22,7 @@ repro: $(VENV)/.installed  ## install what is missing, run the pipeline, show wh
 	@echo "The report is in reports/index.html"
 
 test: check  ## lint, types and tests
-	@python -m pytest -n $(JOBS)
+	@python -m pytest -n $(JOBS) --dist loadgroup
 
 check: $(VENV)/.installed-dev  ## lint and types
 	@ruff check .

@@ -1,0 +1,1 @@
+"""The real `dvc` in repositories of its own."""
