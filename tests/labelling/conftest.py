@@ -48,6 +48,13 @@ class Stub:
 
     def seen(self) -> list[dict[str, Any]]:
         """Return every request that reached the server."""
+        return [entry for entry in self._entries() if "path" in entry]
+
+    def finished(self) -> dict[str, float]:
+        """Return when the server had written the answer to a question."""
+        return {one["finished"]: one["at"] for one in self._entries() if "finished" in one}
+
+    def _entries(self) -> list[dict[str, Any]]:
         if not self.log.exists():
             return []
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
@@ -65,11 +72,11 @@ def start_stub(tmp_path: Path) -> Iterator[StartStub]:
     """Start the stub with a list of faults; it is stopped after the test."""
     running: list[subprocess.Popen[str]] = []
 
-    def start(*faults: dict[str, Any]) -> Stub:
+    def start(*faults: dict[str, Any], delay: float = 0.0) -> Stub:
         log = tmp_path / f"stub-{len(running)}.jsonl"
         program = Path(__file__).with_name("stub_server.py")
         process = subprocess.Popen(
-            [sys.executable, str(program), str(log), json.dumps(faults)],
+            [sys.executable, str(program), str(log), json.dumps(faults), str(delay)],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -1,11 +1,12 @@
 """A stand-in for a paid service: OpenAI's chat completions on loopback, with faults on demand.
 
-A program of its own, so that a client cannot fool it: ``python stub_server.py LOG FAULTS``. It
-prints its port, writes one JSON line to LOG for every request (what was asked, whether it was paid
-for), and answers candidates in the order shown. FAULTS is a JSON list; request n gets entry n, all
-later ones none: ``{"status": 429, "headers": {...}, "body": "..."}``, ``{"hang": seconds}``,
-``{"cut": true}`` (the connection ends within the reply), ``{"message": {...}}``,
-``{"finish_reason": "..."}``, ``{"usage": null}``, ``{"content": "..."}``.
+A program of its own, so that a client cannot fool it: ``python stub_server.py LOG FAULTS [DELAY]``
+(seconds before each reply). It prints its port, writes a JSON line to LOG for every request (what
+was asked, whether it was paid for) and every answer, and ranks candidates in the order shown.
+FAULTS is a JSON list; request n gets entry n, all later ones none: ``{"status": 429, "headers":
+{...}, "body": "..."}``, ``{"hang": seconds}``, ``{"cut": true}`` (the connection ends within the
+reply), ``{"message": {...}}``, ``{"finish_reason": "..."}``, ``{"usage": null}``, ``{"content":
+"..."}``.
 
 Bounded: it ends after `MOST_REQUESTS` requests or `MOST_SECONDS`, whichever is first.
 """
@@ -30,9 +31,9 @@ class Stub(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, log: Path, faults: list[dict[str, Any]]) -> None:
+    def __init__(self, log: Path, faults: list[dict[str, Any]], delay: float) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.log, self.faults = log, faults
+        self.log, self.faults, self.delay = log, faults, delay
         self.lock = threading.Lock()
         self.count = 0
 
@@ -62,8 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         entry["question"] = hashlib.sha256(text.encode()).hexdigest()
         entry["headers"] = dict(self.headers.items())
         self.server.record(entry)
-        if "hang" in fault:
-            time.sleep(fault["hang"])
+        time.sleep(fault.get("hang", self.server.delay))
         reply = fault["body"] if "body" in fault else json.dumps(completion(text, fault))
         content = reply.encode()
         self.send_response(fault.get("status", 200))
@@ -77,6 +77,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.wfile.write(content)
+        self.server.record({"finished": entry["question"], "at": time.monotonic()})
 
     def do_GET(self) -> None:
         """Count a follower of a redirect."""
@@ -110,7 +111,8 @@ def completion(text: str, fault: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    server = Stub(Path(sys.argv[1]), json.loads(sys.argv[2]))
+    delay = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
+    server = Stub(Path(sys.argv[1]), json.loads(sys.argv[2]), delay)
     threading.Timer(MOST_SECONDS, server.shutdown).start()
     sys.stdout.write(f"{server.server_address[1]}\n")
     sys.stdout.flush()
