@@ -87,7 +87,7 @@ def test_code_that_a_stage_depends_on_is_there(stages: dict[str, Any], project: 
     assert [one for one in sorted(code) if not (project / one).exists()] == []
 
 
-def test_only_the_stores_of_paid_answers_persist(stages: dict[str, Any]) -> None:
+def test_only_the_stores_of_paid_answers_and_their_lists_persist(stages: dict[str, Any]) -> None:
     persisted = {
         path
         for stage in stages.values()
@@ -96,7 +96,7 @@ def test_only_the_stores_of_paid_answers_persist(stages: dict[str, Any]) -> None
         for path, options in one.items()
         if options.get("persist")
     }
-    assert persisted == {"data/hints/tiny", "data/labels/tiny"}
+    assert persisted == outputs(stages["hints"]) - {"data/hinted/tiny"} | outputs(stages["label"])
 
 
 def test_cells_come_in_the_order_of_the_lists() -> None:
