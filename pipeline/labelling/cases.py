@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline import seeds
+from pipeline.errors import DataError
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.prompt import hints_request
 from pipeline.labelling.providers.base import Context, Provider
@@ -62,9 +63,13 @@ def cell_cases(paths: Paths, cell: Cell, context: Context, hints: pl.DataFrame) 
         cell: the cell.
         context: the dataset.
         hints: the table `hints` of the dataset.
+
+    Raises:
+        DataError: the selection was made from other sessions.
     """
     selected = SELECTED.read(paths.selected(cell)).select("session_id", "candidates")
     sessions = selected.join(context.sessions, on="session_id", how="left", maintain_order="left")
+    _check(sessions, context, SELECTED.path(paths.selected(cell)))
     notes = cell_hints(hints, cell)
     rows = sessions.select("session_id", "part", "items", "candidates").iter_rows()
     return [
@@ -118,12 +123,23 @@ def _hints_of(
     drawn = difficulty[places].join(
         context.sessions, on="session_id", how="left", maintain_order="left"
     )
+    _check(drawn, context, Path("data/difficulty") / cell.folder)
     shown = [
         (_titles(items[:-1], context), _titles(best[: hints.items_per_case], context))
         for items, best in drawn.select("items", "candidates").iter_rows()
     ]
     subject = f"{cell.backbone}/{cell.recipe}"
     return hints_request(subject, cell.dataset, shown, hints, context.label)
+
+
+def _check(sessions: pl.DataFrame, context: Context, source: Path) -> None:
+    """Refuse sessions and candidates that are not in today's tables."""
+    named = sessions.select(pl.col("candidates").list.max().max()).item() or 0
+    if sessions["part"].null_count() or named > context.catalog.height:
+        raise DataError(
+            f"{source} was made from other sessions of '{context.dataset}' than are here now; run "
+            "`dvc repro select`"
+        )
 
 
 def _titles(items: Sequence[int], context: Context) -> list[str]:

@@ -20,13 +20,13 @@ from pipeline.tables import HINTS
 
 @dataclass(frozen=True)
 class Summary:
-    """What was asked and what it took."""
+    """What was asked and what it took; null: none."""
 
     cells: int
     asked: int
-    here: int
-    from_journal: int
-    bought: int
+    here: int | None
+    from_journal: int | None
+    bought: int | None
     cost_usd: float
 
 
@@ -49,8 +49,8 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
     return Summary(
         cells=len(run_cells),
         asked=bought.asked,
-        here=bought.stored,
-        from_journal=bought.from_journal,
-        bought=bought.made,
+        here=bought.stored or None,
+        from_journal=bought.from_journal or None,
+        bought=bought.made or None,
         cost_usd=bought.cost_usd,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline.errors import LabelError
 from pipeline.labelling.buyer import Buyer
 from pipeline.labelling.cases import context_of, labels_place, wanted_labels
-from pipeline.labelling.providers import provider_of
+from pipeline.labelling.providers import PROVIDERS, provider_of
 from pipeline.labelling.rankings import is_usable
 from pipeline.params import Params
 from pipeline.paths import Paths
@@ -20,18 +20,18 @@ from pipeline.tables import HINTS
 
 @dataclass(frozen=True)
 class Summary:
-    """What was asked, who answered and what it took."""
+    """What was asked, who answered and what it took; null: none."""
 
     labeller: str
     asked: int
-    here: int
-    from_journal: int
-    reused: int
-    answered: int
-    failed: int
-    not_recorded: int
-    prompt_tokens: int
-    completion_tokens: int
+    here: int | None
+    from_journal: int | None
+    reused: int | None
+    answered: int | None
+    failed: int | None
+    not_recorded: int | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
     cost_usd: float
 
 
@@ -52,15 +52,15 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
     bought = buyer.obtain(requests, lambda row: is_usable(row, params.label.min_ranking))
 
     return Summary(
-        labeller=params.label.provider + (" (no LLM)" if provider.free else ""),
+        labeller=f"{params.label.provider} ({PROVIDERS[params.label.provider]})",
         asked=bought.asked,
-        here=bought.stored,
-        from_journal=bought.from_journal,
-        reused=bought.reused,
-        answered=bought.made,
-        failed=sum(bought.failed.values()),
-        not_recorded=not_recorded,
-        prompt_tokens=bought.prompt_tokens,
-        completion_tokens=bought.completion_tokens,
+        here=bought.stored or None,
+        from_journal=bought.from_journal or None,
+        reused=bought.reused or None,
+        answered=bought.made or None,
+        failed=sum(bought.failed.values()) or None,
+        not_recorded=not_recorded or None,
+        prompt_tokens=bought.prompt_tokens or None,
+        completion_tokens=bought.completion_tokens or None,
         cost_usd=bought.cost_usd,
     )

@@ -14,19 +14,19 @@ from pipeline.params import Params
 from pipeline.paths import Cell, Paths
 from pipeline.tables import HINTS, LABELLED
 
-OUTCOMES = ("usable", "too_short", "refused", "truncated", "missing")
+OUTCOMES = ("too_short", "refused", "truncated", "missing")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Sessions by what became of them."""
+    """Sessions by what became of them; null: none."""
 
     sessions: int
     usable: int
-    too_short: int
-    refused: int
-    truncated: int
-    missing: int
+    too_short: int | None
+    refused: int | None
+    truncated: int | None
+    missing: int | None
     contain_target: int
 
 
@@ -47,6 +47,7 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     outcomes = dict(table.group_by("outcome").len().iter_rows())
     return Summary(
         sessions=table.height,
-        **{name: outcomes.get(name, 0) for name in OUTCOMES},
+        usable=outcomes.pop("usable", 0),
+        **{name: outcomes.get(name) for name in OUTCOMES},
         contain_target=int(table["contains_target"].sum()),
     )

@@ -40,8 +40,8 @@ def test_hints_and_rankings_are_bought_once(
     stub = start_stub()
     paid = paying(params, stub.url)
     first, second = bought(paid, paths), bought(paid, paths)
-    assert (first.asked, first.answered, first.here) == (3, 3, 0)
-    assert (second.asked, second.answered, second.here) == (3, 0, 3)
+    assert (first.asked, first.answered, first.here) == (3, 3, None)
+    assert (second.asked, second.answered, second.here) == (3, None, 3)
     assert len(stub.paid()) == 1 + 3
     assert first.cost_usd > 0
 
@@ -56,7 +56,7 @@ def test_the_labels_are_read_into_rankings(
         ["Series hold together.", "Recent items count most."]
     ]
     found = labelled.run(paid, paths, cell)
-    assert (found.sessions, found.usable, found.missing) == (3, 3, 0)
+    assert (found.sessions, found.usable, found.missing) == (3, 3, None)
     table = LABELLED.read(paths.labelled(cell))
     assert table["reading"].to_list() == ["strict"] * 3
     assert [set(one) for one in table["ranking"]] == [
@@ -89,7 +89,7 @@ def test_a_lost_store_is_filled_from_the_journal(
     paths.label_parts(DATASET).unlink()
     paths.hint_parts(DATASET).unlink()
     again = bought(paid, paths)
-    assert (again.from_journal, again.answered) == (3, 0)
+    assert (again.from_journal, again.answered) == (3, None)
     assert len(stub.paid()) == 4
 
 
@@ -147,7 +147,7 @@ def test_another_teacher_buys_nothing_under_session(
     fewer = selected().with_columns(candidates=selected()["candidates"].list.head(4))
     SELECTED.write(fewer, paths.selected(new))
     again = bought(other, paths)
-    assert (again.here, again.reused, again.answered) == (3, 3, 0)
+    assert (again.here, again.reused, again.answered) == (3, 3, None)
     assert len(stub.paid()) == 4
     assert labelled.run(other, paths, new).usable == 3
     strict = other.model_copy(update={"label": other.label.model_copy(update={"reuse": "request"})})
@@ -239,7 +239,7 @@ def test_an_answer_that_cannot_be_used_is_asked_again_as_often_as_allowed(
     assert (found.answered, len(stub.paid())) == (5, 6)
     (cell,) = cells(paid.run, DATASET)
     assert labelled.run(paid, paths, cell).usable == 3
-    assert bought(paid, paths).answered == 0
+    assert bought(paid, paths).answered is None
 
 
 def test_a_second_labeller_on_one_store_says_so(

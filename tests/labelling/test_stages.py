@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from pipeline import files
 from pipeline.cli import app
-from pipeline.errors import LabelError, ParamsError
+from pipeline.errors import DataError, LabelError, ParamsError
 from pipeline.labelling import store
 from pipeline.params import Params
 from pipeline.paths import Paths, cells
@@ -48,7 +49,7 @@ def test_a_labeller_that_needs_no_hints_says_why_there_are_none(
 def test_offline_labels_go_the_whole_way(params: Params, paths: Paths) -> None:
     found = run(params, paths)
     assert (found.asked, found.answered, found.cost_usd) == (3, 3, 0.0)
-    assert found.labeller == "similarity (no LLM)"
+    assert found.labeller == "similarity (offline stand-in, no LLM)"
     (cell,) = cells(params.run, DATASET)
     assert labelled.run(params, paths, cell).usable == 3
     table = LABELLED.read(paths.labelled(cell))
@@ -165,6 +166,15 @@ def test_show_puts_prompt_answer_and_titles_side_by_side(folder: Path) -> None:
     text = CliRunner().invoke(app, ["labels", "show", DATASET, "2"]).stdout
     assert "Racer Pro" in text
     assert "── tiny/fpmc/strong/1" in text
+
+
+def test_a_selection_from_other_sessions_is_told_from_today_s(params: Params, paths: Paths) -> None:
+    hints.run(params, paths, DATASET)
+    (cell,) = cells(params.run, DATASET)
+    other = selected().with_columns(candidates=pl.lit([9], dtype=pl.List(pl.Int32)))
+    SELECTED.write(other, paths.selected(cell))
+    with pytest.raises(DataError, match=r"was made from other sessions .* run `dvc repro select`"):
+        label.run(params, paths, DATASET)
 
 
 def test_show_of_a_session_that_was_not_selected_says_so(folder: Path) -> None:

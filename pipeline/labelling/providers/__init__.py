@@ -6,9 +6,9 @@ from pipeline.errors import ParamsError
 from pipeline.labelling.providers.base import Context, Provider
 
 PROVIDERS = {
-    "similarity": "offline stand-in, no LLM: title similarity and co-occurrence",
+    "similarity": "offline stand-in, no LLM",
     "replay": "rankings recorded with the dataset",
-    "openai_compatible": "any service that speaks OpenAI's chat completions",
+    "openai_compatible": "over HTTP, OpenAI's chat completions",
 }
 
 
