@@ -110,6 +110,12 @@ class FitParams(Section):
     evaluate_every: Positive
     max_steps: Positive
 
+    @model_validator(mode="after")
+    def _negatives_are_sampled(self) -> "FitParams":
+        if self.loss == "sampled_softmax" and self.sampled_negatives == 0:
+            raise ValueError("loss sampled_softmax needs sampled_negatives of at least 1")
+        return self
+
 
 class RoleParams(Section):
     """What differs between a recipe's teacher and its student."""
@@ -144,7 +150,7 @@ class AttenMixerParams(Section):
 
     levels: Positive
     max_heads: Positive
-    pooling_power: Annotated[float, Field(gt=0)]
+    pooling_power: Annotated[float, Field(ge=1)]
     scale: Annotated[float, Field(gt=0)]
 
 
@@ -294,7 +300,16 @@ class DistillParams(Section):
 
     published: DistillRecipeParams
     strong: DistillRecipeParams
-    weights: tuple[tuple[Positive, Annotated[float, Field(ge=0)]], ...]
+    weights: Annotated[
+        tuple[tuple[Positive, Annotated[float, Field(ge=0)]], ...], Field(min_length=1)
+    ]
+
+    @model_validator(mode="after")
+    def _positions_rise(self) -> "DistillParams":
+        positions = [position for position, _ in self.weights]
+        if positions != sorted(set(positions)):
+            raise ValueError(f"weights: last positions must rise (found {positions})")
+        return self
 
     def of(self, recipe: str) -> DistillRecipeParams:
         """Return the schedule of a recipe."""

@@ -15,7 +15,8 @@ from torch.nn import functional
 
 def uniform_pairwise(positive: Tensor, negative: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean of -log sigmoid(positive - negative).  # B, B, B."""
-    return (weights * functional.softplus(negative - positive)).sum() / weights.sum()
+    total = weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
+    return (weights * functional.softplus(negative - positive)).sum() / total
 
 
 def in_batch_pairwise(scores: Tensor, sessions: Tensor, items: Tensor, weights: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ class Pairs:
     """
 
     sessions: Tensor  # S L, int64, 0 on the left
-    rankings: Tensor  # S R, int64, 0 on the right
+    rankings: Tensor  # S R, int64, 0 on the right; whole, also where later positions weigh nothing
     session: Tensor  # P, row of `sessions`
     item: Tensor  # P
     weight: Tensor  # P, float32
@@ -41,11 +41,14 @@ class Pairs:
         usable = labelled.filter(pl.col("outcome") == "usable").join(sessions, on="session_id")
         usable = usable.sort("session_id")
         shown = [items[:-1] for items in usable["items"].to_list()]
-        ranked = [ranking[: weights[-1][0]] for ranking in usable["ranking"].to_list()]
+        ranked = usable["ranking"].to_list()
+        last = weights[-1][0]
         places = [
-            (row, place) for row, ranking in enumerate(ranked) for place in range(len(ranking))
+            (row, place)
+            for row, ranking in enumerate(ranked)
+            for place in range(min(len(ranking), last))
         ]
-        by_place = [weight_at(place + 1, weights) for place in range(weights[-1][0])]
+        by_place = [weight_at(place + 1, weights) for place in range(last)]
         return cls(
             sessions=_padded(shown, left=True),
             rankings=_padded(ranked, left=False),
@@ -57,16 +60,17 @@ class Pairs:
     def negatives(self, rows: Tensor, n_items: int, generator: torch.Generator) -> Tensor:
         """Return an item for each row, uniform outside its session and its list.  # B.
 
-        A session that leaves fewer than one item in a hundred draws keeps its last draw.
+        A row for which a hundred draws find none gets its own item: a margin of zero teaches
+        nothing.
         """
         banned = torch.cat([self.sessions, self.rankings], dim=1)[self.session[rows]]  # B L+R
         drawn = self._draw(len(rows), n_items, generator)
         for _ in range(100):
             wrong = (banned == drawn[:, None]).any(1)
             if not wrong.any():
-                break
+                return drawn
             drawn = torch.where(wrong, self._draw(len(rows), n_items, generator), drawn)
-        return drawn
+        return torch.where((banned == drawn[:, None]).any(1), self.item[rows], drawn)
 
     def _draw(self, count: int, n_items: int, generator: torch.Generator) -> Tensor:
         drawn = torch.randint(1, n_items + 1, (count,), generator=generator)

@@ -85,9 +85,7 @@ def _pair_loss(student: EmbeddingRecommender, pairs: Pairs, lesson: Lesson) -> L
 
     def in_batch(rows: Tensor, _: int) -> Tensor:
         queries, items = _queries(student, pairs, rows), pairs.item[rows]
-        scores = queries @ student.item_vectors(items).T
-        if student.bias is not None:
-            scores = scores + student.bias[items]
+        scores = queries @ student.item_vectors(items).T + student.item_offsets(items)
         return in_batch_pairwise(scores, pairs.session[rows], items, pairs.weight[rows])
 
     return uniform if lesson.params.negatives == "uniform" else in_batch
@@ -103,10 +101,11 @@ def _with_base(student: EmbeddingRecommender, pair_loss: Loss, lesson: Lesson) -
         return pair_loss
     training = lesson.parts["training"]
     count = len(training.examples(lesson.recipe.examples))
-    base = recipe_loss(student, training, lesson.recipe, lesson.seed)
+    seed = seeds.derive(lesson.seed, "base")
+    base = recipe_loss(student, training, lesson.recipe, seed)
 
     def both(rows: Tensor, step: int) -> Tensor:
-        others = batch_of(count, lesson.recipe.batch, step, seeds.derive(lesson.seed, "base"))
+        others = batch_of(count, lesson.recipe.batch, step, seed)
         return pair_loss(rows, step) + share * base(others, step)
 
     return both

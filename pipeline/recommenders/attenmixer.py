@@ -62,9 +62,9 @@ class AttenMixer(EmbeddingRecommender):
         places = present[:, None, None]  # B 1 1 L
         weights = (2 * scores).masked_fill(~places, -torch.inf).softmax(-1)  # B H K L
         used = present.flip(1)[:, None, :levels, None]  # levels within the session
-        pooled = ((weights**self.power) * used).sum(2).clamp_min(1e-12) ** (1 / self.power)
+        pooled = ((weights**self.power) * used).sum(2).clamp_min(1e-30) ** (1 / self.power)
         return (2 * pooled).masked_fill(~present[:, None], -torch.inf).softmax(-1)
 
     def item_vectors(self, index: Tensor | slice) -> Tensor:
         """Return unit rows of the output table."""
-        return functional.normalize(self.items.weight[index], dim=-1)
+        return functional.normalize(self.item_rows(index), dim=-1)

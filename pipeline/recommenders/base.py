@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pipeline.params import FitParams, RoleParams
 
@@ -56,12 +57,12 @@ class EmbeddingRecommender(nn.Module):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the weights: Xavier-normal matrices, zero offsets, row 0 of the tables zero."""
-        for name, weight in self.named_parameters():
-            if weight.dim() > 1:
-                nn.init.xavier_normal_(weight, generator=generator)
-            elif not name.endswith(("norm.weight", "places")):
-                nn.init.zeros_(weight)
         with torch.no_grad():
+            for name, weight in self.named_parameters():
+                if weight.dim() > 1:  # drawn on the CPU: the same numbers on every device
+                    weight.copy_(nn.init.xavier_normal_(weight.cpu(), generator=generator))
+                elif not name.endswith(("norm.weight", "places")):
+                    weight.zero_()
             self.items.weight[0] = 0
             self.context.weight[0] = 0
 
@@ -71,7 +72,24 @@ class EmbeddingRecommender(nn.Module):
 
     def item_vectors(self, index: Tensor | slice) -> Tensor:
         """Return rows of the output table in the form that scores use.  # ... D."""
-        return self.items.weight[index]
+        return self.item_rows(index)
+
+    def item_rows(self, index: Tensor | slice) -> Tensor:
+        """Return rows of the output table as they are stored.  # ... D.
+
+        The gradient of a look-up adds rows in their order; that of an indexing adds them in the
+        order in which threads come by, and the same seed would give other bytes.
+        """
+        if isinstance(index, slice):
+            return self.items.weight[index]
+        rows: Tensor = self.items(index)
+        return rows
+
+    def item_offsets(self, index: Tensor) -> Tensor | float:
+        """Return the offsets of items, 0 where the recipe has none.  # ...."""
+        if self.bias is None:
+            return 0.0
+        return functional.embedding(index, self.bias[:, None]).squeeze(-1)
 
     def score(self, queries: Tensor, first: int, last: int) -> Tensor:
         """Return inner products with items ``first`` to ``last - 1``, plus their offsets."""
@@ -83,4 +101,4 @@ class EmbeddingRecommender(nn.Module):
     def pair_scores(self, queries: Tensor, index: Tensor) -> Tensor:
         """Return each session's scores of its own items.  # B D, B K -> B K."""
         scores = torch.einsum("bd,bkd->bk", queries, self.item_vectors(index))
-        return scores if self.bias is None else scores + self.bias[index]
+        return scores + self.item_offsets(index)

@@ -12,14 +12,19 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pipeline import seeds
+from pipeline.errors import DataError
 from pipeline.params import DifficultyParams, TrainingParams
 from pipeline.paths import Cell
 from pipeline.recommenders import ranking
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.batches import SessionBatches
 from pipeline.recommenders.recipes import train_role
+
+SESSIONS_AT_ONCE = 4096
+"""Sessions whose items' vectors are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +70,19 @@ def judge(
     count = min(count, teacher.n_items - longest)
     candidates, _ = ranking.top_items(teacher, seen, count)
     with torch.no_grad():
-        queries = teacher.encode(seen[:, -teacher.max_length :])
-        own = teacher.pair_scores(queries, seen)
+        own = [_own_scores(teacher, chunk) for chunk in torch.split(seen, SESSIONS_AT_ONCE)]
     return Judged(
         session_id=chosen["session_id"],
         candidates=candidates.numpy().astype(np.int32),
         target_rank=ranking.target_ranks(teacher, batches, examples).numpy(),
-        own_scores=own.numpy(),
+        own_scores=torch.cat(own).numpy(),
         present=(seen > 0).numpy(),
         fold=np.full(len(chosen), fold, np.int32),
     )
+
+
+def _own_scores(teacher: EmbeddingRecommender, seen: Tensor) -> Tensor:
+    return teacher.pair_scores(teacher.encode(seen[:, -teacher.max_length :]), seen)
 
 
 def judge_by_folds(
@@ -89,8 +97,16 @@ def judge_by_folds(
 
     The training sessions are cut at random into ``params.folds`` parts of equal size; validation,
     which stops the training, is the same for all.
+
+    Raises:
+        DataError: there are fewer training sessions than parts.
     """
     chosen = sessions.filter(pl.col("part") == "training").sort("session_id")
+    if len(chosen) < params.folds:
+        raise DataError(
+            f"difficulty.folds: {params.folds} parts of {len(chosen)} training sessions of "
+            f"'{cell.dataset}' leave one empty; give fewer folds"
+        )
     order = seeds.generator(cell.seed, "folds").permutation(len(chosen))
     fold_of = np.empty(len(chosen), np.int32)
     fold_of[order] = np.arange(len(chosen)) % params.folds

@@ -35,12 +35,20 @@ class _InBatchBpr(Function):
         return outputs[0] * of_queries, outputs[0] * of_targets
 
 
-def in_batch_bpr(queries: Tensor, targets: Tensor) -> Tensor:
+def in_batch_bpr(queries: Tensor, targets: Tensor, offsets: Tensor | float = 0.0) -> Tensor:
     """Return the mean of -log sigmoid(s(b, b) - s(b, c)) over all pairs of a batch.
 
     The targets of the other rows are the negatives, as in the public code of ALKDRec; the diagonal
-    adds a constant log 2 / B. Both arguments are B D.
+    adds a constant log 2 / B.
+
+    Args:
+        queries: session vectors.  # B D
+        targets: vectors of the rows' targets.  # B D
+        offsets: offsets of the rows' targets, if the recipe has any.  # B
     """
+    if isinstance(offsets, Tensor):  # an offset is a factor of one more feature
+        queries = functional.pad(queries, (0, 1), value=1.0)
+        targets = torch.cat([targets, offsets[:, None]], dim=1)
     result: Tensor = _InBatchBpr.apply(queries, targets)  # type: ignore[no-untyped-call]
     return result
 
@@ -104,9 +112,7 @@ def sampled_softmax(
         drawn: item indices of the shared negatives.  # K
     """
     own = model.pair_scores(queries, targets[:, None])  # B 1
-    others = queries @ model.item_vectors(drawn).T
-    if model.bias is not None:
-        others = others + model.bias[drawn]
+    others = queries @ model.item_vectors(drawn).T + model.item_offsets(drawn)
     others = others + math.log(model.n_items / len(drawn))
     others = others.masked_fill(drawn == targets[:, None], -torch.inf)
     scores = torch.cat([own, others], dim=1)

@@ -16,7 +16,8 @@ def target_ranks(model: Recommender, batches: SessionBatches, examples: Tensor) 
     """Return the rank of each example's target among the items not in its session.
 
     rank = 1 + the number of eligible items whose score is not below the target's: ties, and scores
-    that are no numbers, count against the model.
+    that are no numbers, count against the model. A target that its session already holds is never
+    recommended: it comes after all eligible items.
 
     Args:
         model: any recommender; it is used as it is, so call ``eval()`` on it first.
@@ -43,7 +44,8 @@ def _ranks(scores: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
     below = (scores < own).sum(1)
     seen_below = ((scores.gather(1, (seen - 1).clamp_min(0)) < own) & present).sum(1)
     eligible = scores.shape[1] - present.sum(1)
-    return (eligible - (below - seen_below)).to(torch.int32)
+    held = (seen == targets[:, None]).any(1)
+    return torch.where(held, eligible + 1, eligible - (below - seen_below)).to(torch.int32)
 
 
 def _without_repeats(seen: Tensor) -> Tensor:
@@ -73,13 +75,24 @@ def top_items(model: Recommender, sessions: Tensor, count: int) -> tuple[Tensor,
         scores = _scores(model, chunk[:, -model.max_length :])
         rows = torch.arange(len(chunk))[:, None].expand_as(chunk)
         scores[rows[chunk > 0], chunk[chunk > 0] - 1] = -torch.inf
-        best = scores.topk(count, dim=1)
-        order = torch.argsort(best.indices, dim=1, stable=True)
-        by_index = best.values.gather(1, order)
-        again = torch.argsort(by_index, dim=1, descending=True, stable=True)
-        found[start:stop] = best.indices.gather(1, order).gather(1, again) + 1
-        values[start:stop] = by_index.gather(1, again)
+        places, values[start:stop] = _best(scores, count)
+        found[start:stop] = places + 1
     return found, values
+
+
+def _best(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return places and values of the largest scores; of equal ones the first come first."""
+    values, places = scores.topk(count, dim=1)
+    order = places.argsort(1)
+    places, values = places.gather(1, order), values.gather(1, order)
+    order = values.argsort(dim=1, descending=True, stable=True)
+    places, values = places.gather(1, order), values.gather(1, order)
+    last = values[:, -1:]  # of scores equal to it, `topk` takes any
+    torn = (scores == last).sum(1) > (values == last).sum(1)
+    if torn.any():
+        ordered = scores[torn].sort(dim=1, descending=True, stable=True)
+        places[torn], values[torn] = ordered.indices[:, :count], ordered.values[:, :count]
+    return places, values
 
 
 def ndcg_at_10(ranks: Tensor) -> float:

@@ -65,7 +65,7 @@ def train_role(
     device = registry.device(params.shared.device)
     model = registry.build(cell.backbone, n_items, recipe.fit, own, backbone).to(device)
     parts = by_part(sessions, device)
-    what = (role, cell, recipe.fit, own, backbone, n_items, sessions.hash_rows().sum())
+    what = (role, cell, recipe.fit, own, backbone, n_items, sessions.hash_rows().sum(), device)
     label = f"{role} {cell.folder}"
     folder = training_folder(root, *what)
     log = train(model, parts, recipe.fit, own, seeds.derive(cell.seed, role), label, folder)
@@ -127,7 +127,8 @@ def recipe_loss(
         queries = model.encode(sessions.inputs(chosen, fit.max_length))
         targets = sessions.targets(chosen)
         if fit.loss == "in_batch_bpr":
-            return losses.in_batch_bpr(queries, model.item_vectors(targets))
+            vectors, offsets = model.item_vectors(targets), model.item_offsets(targets)
+            return losses.in_batch_bpr(queries, vectors, offsets)
         if fit.loss == "softmax":
             every = slice(1, None)  # the padding is no item
             bias = None if model.bias is None else model.bias[every]
@@ -148,5 +149,11 @@ def validation_ndcg(model: EmbeddingRecommender, sessions: SessionBatches) -> Ca
 
 def training_folder(root: Path, *what: object) -> Path:
     """Return a checkpoint's folder, named by everything that decides the training."""
-    text = json.dumps([str(part) for part in what])
+    text = json.dumps([_code(), torch.__version__, *(str(part) for part in what)])
     return root / hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _code() -> str:
+    """Return a digest of this package: other code must not finish what this one began."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()

@@ -1,6 +1,7 @@
 """Names to recommenders, and a folder's form: ``model.json`` beside ``weights.safetensors``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from pipeline import files
-from pipeline.errors import DataError
+from pipeline.errors import DataError, ParamsError
 from pipeline.params import BackboneParams, FitParams, RoleParams, Section
 from pipeline.recommenders.attenmixer import AttenMixer
 from pipeline.recommenders.base import EmbeddingRecommender, Recommender
@@ -87,23 +88,36 @@ def load(folder: Path) -> Recommender:
     Raises:
         DataError: the folder is missing or damaged.
     """
-    described, tensors = _read(folder)
-    if described["model"] in COUNTING:
-        return COUNTING[described["model"]].restore(described, tensors)
-    return _neural(described, tensors)
+    with _readable(folder):
+        described, tensors = _read(folder)
+        if described["model"] in COUNTING:
+            return COUNTING[described["model"]].restore(described, tensors)
+        return _neural(described, tensors)
 
 
 def load_neural(folder: Path) -> EmbeddingRecommender:
-    """Return the neural recommender saved in a folder, ready to be trained further."""
-    return _neural(*_read(folder))
+    """Return the neural recommender saved in a folder, ready to be trained further.
+
+    Raises:
+        DataError: the folder is missing or damaged.
+    """
+    with _readable(folder):
+        return _neural(*_read(folder))
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Answer for files that are not there, are damaged, or are from another version."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, LookupError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{folder}: no readable model ({reason}); run `dvc repro`") from None
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        described = files.read_json(folder / "model.json")
-        return described, load_tensors((folder / "weights.safetensors").read_bytes())
-    except (OSError, ValueError, SafetensorError) as error:
-        raise DataError(f"{folder}: no readable model ({error}); run `dvc repro`") from None
+    described = files.read_json(folder / "model.json")
+    return described, load_tensors((folder / "weights.safetensors").read_bytes())
 
 
 def _neural(described: dict[str, Any], tensors: dict[str, Tensor]) -> EmbeddingRecommender:
@@ -123,9 +137,15 @@ def _neural(described: dict[str, Any], tensors: dict[str, Tensor]) -> EmbeddingR
 
 
 def device(wanted: str) -> torch.device:
-    """Return the device that ``training.shared.device`` names; ``auto`` takes the fastest here."""
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """Return the device that ``training.shared.device`` names; ``auto`` takes the fastest here.
+
+    Raises:
+        ParamsError: the device is not here.
+    """
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    found = [name for name, is_here in here.items() if is_here] + ["cpu"]
+    if wanted not in ("auto", *found):
+        raise ParamsError(
+            f"training.shared.device: '{wanted}' is not here, only {', '.join(found)}; give auto"
+        )
+    return torch.device(found[0] if wanted == "auto" else wanted)

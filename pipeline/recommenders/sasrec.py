@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.errors import ParamsError
 from pipeline.params import FitParams, RoleParams, SasRecParams
 from pipeline.recommenders.base import EmbeddingRecommender
 
@@ -39,6 +40,11 @@ class SasRec(EmbeddingRecommender):
     def __init__(self, n_items: int, fit: FitParams, role: RoleParams, own: SasRecParams) -> None:
         super().__init__(n_items, fit, role)
         d = role.dimension
+        if d % own.heads:
+            raise ParamsError(
+                f"training.backbones.sasrec.heads: {own.heads} heads do not divide the dimension "
+                f"{d}; give a divisor"
+            )
         self.positions = nn.Parameter(torch.zeros(fit.max_length, d))
         self.blocks = nn.ModuleList(
             _Block(d, own.heads, own.inner_factor * d, role.dropout) for _ in range(own.blocks)

@@ -122,7 +122,7 @@ def batch_of(examples: int, batch: int, step: int, seed: int) -> Tensor:
     return _epoch_order(examples, epoch, seed)[place * batch : (place + 1) * batch]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # two streams of batches: the pairs and the base loss of a distillation
 def _epoch_order(examples: int, epoch: int, seed: int) -> Tensor:
     return torch.randperm(examples, generator=seeds.torch_generator(seed, "epoch", epoch))
 
@@ -162,8 +162,10 @@ def set_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
         ValueError: names or shapes are not the model's.
     """
     own = dict(model.named_parameters())
-    if own.keys() != weights.keys():
-        raise ValueError(f"weights {sorted(weights)} do not fit {sorted(own)}")
+    wanted = {name: tuple(value.shape) for name, value in own.items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != wanted:
+        raise ValueError(f"weights {found} do not fit {wanted}")
     for name, value in own.items():
         value.copy_(weights[name])
 
@@ -186,6 +188,7 @@ def _resume(saved: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimize
     if found is None:
         return None
     tensors, numbers = found
+    device = next(model.parameters()).device
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "mean": {}}
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
@@ -194,7 +197,7 @@ def _resume(saved: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimize
             number, _, name = name.partition("/")
             moments.setdefault(int(number), {})[name] = value
         else:
-            parts[part][name] = value
+            parts[part][name] = value.to(device)
     set_weights(model, parts["model"])
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     log = [(step, loss, figure) for step, loss, figure in numbers["log"]]
