@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import files
 from pipeline.errors import LabelError, SpendRefused
-from pipeline.labelling import ledger, lock, store
+from pipeline.labelling import ledger, lock, overview, store
 from pipeline.labelling.cases import labels_place
 from pipeline.labelling.journal import Journal
 from pipeline.params import Params
@@ -296,3 +296,27 @@ def test_the_api_key_is_in_no_file(
     written = [p for folder in (paths.root, empty_journal) for p in folder.rglob("*")]
     found = [p for p in written if p.is_file() and KEY.encode() in p.read_bytes()]
     assert found == []
+
+
+def test_a_plan_tells_the_price_and_the_stop_and_asks_nobody(
+    params: Params, paths: Paths, start_stub: StartStub
+) -> None:
+    stub = start_stub()
+    frugal = paying(params, stub.url, budget_usd=0.0)
+    for row, asked in zip(overview.plan_rows(frugal, paths, DATASET), (1, 3), strict=True):
+        assert (row["asked"], row["missing"], row["here"]) == (asked, asked, 0)
+        assert row["cost_usd"] > 0
+        assert "label_transport.budget_usd is 0; nothing was sent" in row["gate"]
+    assert stub.seen() == []
+
+
+def test_a_plan_counts_what_is_reused_and_why(
+    params: Params, paths: Paths, start_stub: StartStub
+) -> None:
+    paid = paying(params, start_stub().url)
+    bought(paid, paths)
+    warmer = paid.model_copy(update={"label": paid.label.model_copy(update={"temperature": 1.0})})
+    _, row = overview.plan_rows(warmer, paths, DATASET)
+    assert (row["here"], row["missing"], row["reused"]) == (3, 0, 3)
+    assert row["reused_although_changed"] == {"settings": 3}
+    assert (row["missing_under_reuse_request"], row["gate"]) == (3, "nothing to buy")

@@ -1,6 +1,7 @@
 """The store: parts named by their bytes, a union that commutes, damage that is never read."""
 
 import hashlib
+import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.labelling import store
+from pipeline.labelling.key import request_key
 from pipeline.labelling.request import Answer, Request
 from pipeline.labelling.store import COLUMNS, Store, frame, summary, union
 
@@ -179,3 +181,10 @@ def test_a_row_keeps_what_was_sent_and_what_was_offered() -> None:
     assert row["request"] == '{"model":"m","messages":[{"role":"user","content":"rank a"}]}'
     assert row["offered"] == '{"C1":"a"}'
     assert row["response_sha256"] == hashlib.sha256(PAID.response.encode()).hexdigest()
+
+
+def test_a_key_can_be_computed_again_from_its_row() -> None:
+    asked = replace(request("a"), repeat=2)
+    row = store.row(asked, PAID)
+    again = request_key(row["endpoint"], json.loads(row["request"]), row["repeat"])
+    assert again == row["key"] == asked.key
