@@ -348,6 +348,14 @@ class Params(Section):
     evaluate: EvaluateParams
     report: ReportParams
 
+    def dataset_of(self, name: str) -> DatasetParams:
+        """Return the section of a dataset."""
+        if name not in self.dataset:
+            raise ParamsError(
+                f"params.yaml: no section dataset.{name}; there are {', '.join(self.dataset)}"
+            )
+        return self.dataset[name]
+
     @model_validator(mode="after")
     def _cells_exist(self) -> "Params":
         known = {

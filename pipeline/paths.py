@@ -73,6 +73,10 @@ class Paths:
         """Bytes and SHA-256 of a dataset's official download (in Git)."""
         return self.root / "data/downloads" / f"{dataset}.json"
 
+    def downloaded(self, dataset: str) -> Path:
+        """A dataset's download, whole or in part; not an output, so that a re-run goes on."""
+        return self.root / ".cache" / "downloads" / dataset
+
     def sessions(self, dataset: str) -> Path:
         """Folder with the tables ``sessions``, ``catalog``, ``dropped``, ``recorded_*``."""
         return self.root / "data/sessions" / dataset

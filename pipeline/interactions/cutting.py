@@ -1,10 +1,16 @@
-"""Events to sessions: one user's events of one day, or until a long enough silence."""
+"""Events to sessions: one user's events of one day, or until a long enough silence.
+
+Written for tens of millions of events: two stable sorts by one column each take a third of the
+time of one sort by both, and sessions, once their events stand together, are cut without a hash
+table.
+"""
 
 import polars as pl
 
 from pipeline.params import SessionsParams
 
 MINUTE = 60 * 1_000_000
+MOMENT = pl.Datetime("us", "UTC")
 
 
 def cut_sessions(events: pl.LazyFrame, params: SessionsParams) -> pl.DataFrame:
@@ -21,36 +27,60 @@ def cut_sessions(events: pl.LazyFrame, params: SessionsParams) -> pl.DataFrame:
         `items` (list of the raw identifiers), `started_at`, `ended_at` and `events` (their number)
         of all the session's events, repeats included.
     """
-    ordered = (
-        events.with_row_index("row")
-        .sort("user", "time", "row")
-        .with_columns(session=_session_number(params))
-    )
-    spans = ordered.group_by("session").agg(
-        started_at=pl.col("time").first(),
-        ended_at=pl.col("time").last(),
+    ordered = _in_order(events).with_columns(session=_session_number(params))
+    ordered = ordered.with_columns(pl.col("session").set_sorted())
+    sessions = ordered.group_by("session", maintain_order=True).agg(
+        started_at=pl.col("time").first().cast(MOMENT),
+        ended_at=pl.col("time").last().cast(MOMENT),
         row=pl.col("row").first(),
         events=pl.len(),
     )
-    keep = pl.struct("session", "item")
-    kept = ordered.filter(
-        keep.is_first_distinct() if params.repeats == "first" else keep.is_last_distinct()
-    )
-    items = kept.group_by("session", maintain_order=True).agg(items=pl.col("item"))
-    sessions = items.join(spans, on="session").sort("started_at", "row")
-    moment = pl.Datetime("us", "UTC")
-    return sessions.select(
-        "items", pl.col("started_at").cast(moment), pl.col("ended_at").cast(moment), "events"
-    ).collect()
+    kept = _without_repeats(ordered.select("session", "item"), params.repeats)
+    items = kept.group_by("session", maintain_order=True).agg(items="item")
+    # Every session keeps an event, so both frames have its row in the same place.
+    return sessions.with_columns(items["items"]).sort("started_at", "row").drop("session", "row")
+
+
+def _in_order(events: pl.LazyFrame) -> pl.DataFrame:
+    """Return the events with their input row, each user's together, by time, then input row."""
+    user = pl.col("user")
+    if events.collect_schema()["user"] == pl.String:
+        # Users must stand together; which comes first does not matter. Codes sort faster.
+        user = user.cast(pl.Categorical).to_physical()
+    frame = events.with_columns(user).with_row_index("row").collect(engine="streaming")
+    return frame.sort("time", maintain_order=True).sort("user", maintain_order=True)
 
 
 def _session_number(params: SessionsParams) -> pl.Expr:
-    """Return the running number of the session each ordered event belongs to."""
+    """Return the running number of the session that each ordered event belongs to."""
     if params.cut == "gap":
-        silence = pl.col("time").diff() > round(params.gap_minutes * MINUTE)
+        over = pl.col("time").diff() > round(params.gap_minutes * MINUTE)
     else:
-        moment = pl.col("time").cast(pl.Datetime("us", "UTC"))
-        day = moment.dt.convert_time_zone(params.timezone).dt.date()
-        silence = day != day.shift()
-    new = (pl.col("user") != pl.col("user").shift()) | silence
+        moment = pl.col("time").cast(MOMENT)
+        if params.timezone != "UTC":
+            moment = moment.dt.convert_time_zone(params.timezone)
+        day = moment.dt.date()
+        over = day != day.shift()
+    new = (pl.col("user") != pl.col("user").shift()) | over
     return new.fill_null(value=False).cum_sum()
+
+
+def _without_repeats(events: pl.DataFrame, keep: str) -> pl.DataFrame:
+    """Return one event of each item of each session, in order.
+
+    Most sessions have no repeat. Those that may have one are found by sorting a hash of session
+    and item; only there a (much slower) exact search decides.
+    """
+    mark = pl.col("item").hash() + pl.col("session").hash()
+    marks = events.select(mark=mark).to_series()
+    in_order = marks.sort()
+    twice = in_order.filter(in_order == in_order.shift()).unique()
+    if twice.is_empty():
+        return events
+    doubtful = events.filter(marks.is_in(twice.implode()))["session"].unique()
+    searched = events.with_row_index("place").filter(pl.col("session").is_in(doubtful.implode()))
+    pair = pl.struct("session", "item")
+    single = pair.is_first_distinct() if keep == "first" else pair.is_last_distinct()
+    lost = searched.filter(~single)["place"]
+    stays = pl.repeat(value=True, n=len(events), eager=True).scatter(lost, values=False)
+    return events.filter(stays).with_columns(pl.col("session").set_sorted())

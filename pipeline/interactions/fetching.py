@@ -1,9 +1,11 @@
-"""Raw files of a dataset: found beside the project, or else downloaded."""
+"""Raw files of a dataset: found beside the project, or unpacked from its download."""
 
 import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import files
 from pipeline.errors import DataError
 from pipeline.params import DatasetParams
 from pipeline.paths import Paths
@@ -12,36 +14,90 @@ LINKED_ABOVE = 1_000_000_000
 """Bytes; larger files are linked, not copied."""
 
 
-def local_folder(dataset: DatasetParams, paths: Paths) -> Path | None:
-    """Return the folder or file named by `path`, else the dataset's folder in the data home."""
+def local_place(name: str, dataset: DatasetParams, paths: Paths) -> Path | None:
+    """Return the file or folder of raw data on this machine, or None if it must be downloaded.
+
+    Raises:
+        DataError: `path` names nothing, or the dataset has no file here and no url.
+    """
     if dataset.path:
-        return paths.root / dataset.path
-    if dataset.folder and paths.data_home and (paths.data_home / dataset.folder).is_dir():
-        return paths.data_home / dataset.folder
-    return None
+        place = paths.root / dataset.path
+        if not place.exists():
+            raise DataError(
+                f"{place} is not there; put the raw files there or correct dataset.{name}.path"
+            )
+        return place
+    home = paths.data_home
+    if dataset.folder and home and (home / dataset.folder).is_dir():
+        return home / dataset.folder
+    if dataset.url:
+        return None
+    where = f"{home} has no folder '{dataset.folder}'" if home else "DISTILREC_DATA_HOME is not set"
+    raise DataError(
+        f"dataset {name}: no raw files ({where}) and no url; name their folder in "
+        f"dataset.{name}.path, or set DISTILREC_DATA_HOME to a folder with '{dataset.folder}' in it"
+    )
 
 
-def local_files(dataset: DatasetParams, name: str, paths: Paths) -> dict[str, Path]:
-    """Return the raw files by their name below ``data/raw/<dataset>``."""
-    place = local_folder(dataset, paths)
-    if place is None or not place.exists():
-        raise DataError(f"dataset {name}: no raw files")
+def raw_files(place: Path, dataset: DatasetParams) -> dict[str, Path]:
+    """Return the raw files of a place by the names they get below ``data/raw/<dataset>``.
+
+    Of a folder with an own log only the two files that the column map names are taken.
+
+    Raises:
+        DataError: there is none.
+    """
     if place.is_file():
         return {place.name: place}
-    return {
-        str(file.relative_to(place)): file for file in sorted(place.rglob("*")) if file.is_file()
+    found = {
+        file.relative_to(place).as_posix(): file
+        for file in sorted(place.rglob("*"))
+        if file.is_file()
     }
+    if dataset.log is not None:
+        named = {dataset.log.events, dataset.log.items}
+        found = {name: file for name, file in found.items() if name in named}
+    if not found:
+        wanted = f" ({dataset.log.events} is not there)" if dataset.log else ""
+        raise DataError(f"{place}: no raw files{wanted}; put them there or name another path")
+    return found
 
 
-def take(found: dict[str, Path], folder: Path) -> list[Path]:
-    """Copy files into a folder, or link those above 1 GB; what else was there is removed."""
+def unpack(archive: Path, folder: Path) -> Path:
+    """Return a folder with an archive's files, without the one folder that holds them all.
+
+    A file that is no zip is left as it is: some readers read gzip.
+    """
+    if archive.suffix != ".zip":
+        return archive
     shutil.rmtree(folder, ignore_errors=True)
-    for name, source in found.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.stat().st_size > LINKED_ABOVE:
-            target.symlink_to(source.resolve())
-        else:
-            with files.replacing(target) as temporary:
-                shutil.copyfile(source, temporary)
-    return [folder / name for name in found]
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(folder)
+    inside = list(folder.iterdir())
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def take(found: dict[str, Path], folder: Path) -> None:
+    """Make ``folder`` hold these files and nothing else: copies, or links above 1 GB."""
+    with _replacing_folder(folder) as temporary:
+        for name, source in found.items():
+            target = temporary / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.stat().st_size > LINKED_ABOVE:
+                target.symlink_to(source.resolve())
+            else:
+                shutil.copyfile(source, target)
+
+
+@contextmanager
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder and put it in the place of ``folder`` if the block succeeds."""
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

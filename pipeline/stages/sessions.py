@@ -34,7 +34,7 @@ class Summary:
 
 def run(params: Params, paths: Paths, dataset: str) -> Summary:
     """Cut, filter and split one dataset's events."""
-    source = read_source(params.dataset[dataset], paths.raw(dataset))
+    source = read_source(params.dataset_of(dataset), paths.raw(dataset))
 
     made = make_sessions(source, params.sessions)
     published = recorded(source, made)
