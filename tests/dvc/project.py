@@ -42,7 +42,7 @@ class Project:
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            timeout=280,
+            timeout=500,
         )
         assert not check or done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
         return done

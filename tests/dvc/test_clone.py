@@ -7,7 +7,11 @@ import pytest
 
 from tests.dvc.project import SOURCE, clone_of, stages
 
-pytestmark = [pytest.mark.dvc, pytest.mark.xdist_group("clone")]
+pytestmark = [
+    pytest.mark.dvc,
+    pytest.mark.xdist_group("clone"),
+    pytest.mark.timeout(600),  # the shipped training on a machine that is busy with other tests
+]
 
 
 def test_a_clone_without_a_remote_runs_and_prints_its_results(tmp_path: Path) -> None:
