@@ -93,6 +93,12 @@ class SessionsParams(Section):
     split: Literal["auto", "order", "random", "time"]
     seed: Count
 
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> "SessionsParams":
+        if self.max_length < self.min_events:
+            raise ValueError("max_length must be at least min_events")
+        return self
+
 
 class FitParams(Section):
     """What a recipe's teacher and student have in common."""

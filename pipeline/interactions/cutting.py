@@ -7,6 +7,7 @@ table.
 
 import polars as pl
 
+from pipeline.errors import ParamsError
 from pipeline.params import SessionsParams
 
 MINUTE = 60 * 1_000_000
@@ -26,7 +27,11 @@ def cut_sessions(events: pl.LazyFrame, params: SessionsParams) -> pl.DataFrame:
     Returns:
         `items` (list of the raw identifiers), `started_at`, `ended_at` and `events` (their number)
         of all the session's events, repeats included.
+
+    Raises:
+        ParamsError: ``timezone`` is not known.
     """
+    _require_timezone(params.timezone)
     ordered = _in_order(events).with_columns(session=_session_number(params))
     ordered = ordered.with_columns(pl.col("session").set_sorted())
     sessions = ordered.group_by("session", maintain_order=True).agg(
@@ -49,6 +54,15 @@ def _in_order(events: pl.LazyFrame) -> pl.DataFrame:
         user = user.cast(pl.Categorical).to_physical()
     frame = events.with_columns(user).with_row_index("row").collect(engine="streaming")
     return frame.sort("time", maintain_order=True).sort("user", maintain_order=True)
+
+
+def _require_timezone(name: str) -> None:
+    try:
+        pl.select(pl.lit(0, pl.Int64).cast(MOMENT).dt.convert_time_zone(name))
+    except pl.exceptions.ComputeError:
+        raise ParamsError(
+            f"params.yaml: sessions.timezone: '{name}' is no IANA name such as UTC or Europe/Rome"
+        ) from None
 
 
 def _session_number(params: SessionsParams) -> pl.Expr:

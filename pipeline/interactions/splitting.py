@@ -21,9 +21,9 @@ def split(sessions: pl.DataFrame, how: str, seed: int) -> tuple[pl.DataFrame, di
         how: ``order``, ``random`` or ``time``.
         seed: of the random split.
     """
-    if how == "time":
-        return _by_time(sessions)
     count = len(sessions)
+    if how == "time" and count:
+        return _by_time(sessions)
     place = pl.Series(range(count), dtype=pl.Int64)
     if how == "random":
         place = pl.Series(seeds.generator(seed, "split").permutation(count), dtype=pl.Int64)

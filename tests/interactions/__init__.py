@@ -1,0 +1,1 @@
+"""Readers, the rules that make sessions, fetching, and the synthetic log."""
