@@ -33,6 +33,10 @@ def diagnosis(
     row = 0
     try:
         "".encode(encoding)
+        if path.suffix == ".gz":
+            with opened(path) as stream:
+                for row, _ in enumerate(stream, 1):  # noqa: B007 - told if it ends early
+                    pass
         with opened(path) as stream:
             text = io.TextIOWrapper(stream, encoding, errors="surrogateescape", newline="")
             walk = _json_faults(text) if not separator else _fields(text, separator, header=header)

@@ -39,22 +39,33 @@ def checked_events(raw: pl.LazyFrame, file: Path, columns: EventColumns) -> Even
         DataError: the table has no row, a column is missing, an identifier is empty or no
             identifier, or a time is none, before 1970 or after 2100.
     """
+    require_columns(file, raw.collect_schema(), columns.user, columns.item, columns.time)
+    raw = raw.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
     schema = raw.collect_schema()
-    require_columns(file, schema, columns.user, columns.item, columns.time)
+    _require_types(file, schema, columns)
     time = _time(raw, schema, columns)
     checks = {
         (column, "is empty"): is_empty(column, schema[column])
         for column in (columns.user, columns.item)
     }
     checks |= {(columns.time, what): bad for what, bad in times.faults(columns.time, time).items()}
+    rows = _checked(raw, file, checks)
+    return Events(raw.select(user=columns.user, item=columns.item, time=time), rows)
+
+
+def _require_types(file: Path, schema: pl.Schema, columns: EventColumns) -> None:
     for column in (columns.user, columns.item):
         if not (schema[column].is_integer() or schema[column] == pl.String):
             raise DataError(
                 f"{file}: column '{column}' is {schema[column]}, from row 1 on; "
                 "identifiers are text or whole numbers"
             )
-    rows = _checked(raw, file, checks)
-    return Events(raw.select(user=columns.user, item=columns.item, time=time), rows)
+    time = schema[columns.time]
+    if not (time.is_numeric() or time == pl.String or time in (pl.Date, pl.Datetime)):
+        raise DataError(
+            f"{file}: column '{columns.time}' is {time}, from row 1 on; "
+            "times are numbers, text or a date with or without a time"
+        )
 
 
 def _time(raw: pl.LazyFrame, schema: pl.Schema, columns: EventColumns) -> pl.Expr:

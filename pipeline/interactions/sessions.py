@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -49,7 +50,7 @@ def make_sessions(source: Source, params: SessionsParams) -> Made:
     dropped.update(straddling)
     if isinstance(source, RawLog) and params.min_item_support > 1:
         sessions = _without_rare_items(sessions, params, dropped)
-    _require_parts(sessions, dropped)
+    _require_parts(sessions, dropped, source.file)
     items, sessions = _indexed(source, sessions)
     made = Made(events, sessions, with_training_events(items, sessions), _table(dropped))
     _account(made)
@@ -70,16 +71,10 @@ def _cut(source: RawLog, params: SessionsParams, dropped: Counter[str]) -> tuple
 
 def _refuse_duplicates(source: RawLog) -> None:
     key = pl.struct("user", "item", "time")
-    rows = source.events.with_row_index("row").filter(~key.is_first_distinct()).collect()
+    rows = source.events.with_row_index("row").filter(~key.is_first_distinct()).collect()["row"]
     if len(rows):
-        fault = Fault(
-            "/".join(["user", "item", "time"]),
-            "repeat an earlier row",
-            len(rows),
-            source.rows,
-            rows["row"][0],
-        )
-        raise fault.error(source.file, "remove them or set log.duplicates: drop")
+        fault = Fault(source.columns, "repeat an earlier row", len(rows), source.rows, rows[0])
+        raise fault.error(source.file, "remove such rows or set the log's duplicates: drop")
 
 
 def _already_cut(source: CutLog) -> tuple[int, pl.DataFrame]:
@@ -129,14 +124,14 @@ def _without_rare_items(
         sessions = sessions.drop("items").join(lists_long, on="session", maintain_order="left")
 
 
-def _require_parts(sessions: pl.DataFrame, dropped: Counter[str]) -> None:
+def _require_parts(sessions: pl.DataFrame, dropped: Counter[str], file: Path) -> None:
     counts = {part: len(sessions.filter(part=part)) for part in PARTS}
     if all(counts.values()):
         return
     found = ", ".join(f"{count:,} {part}" for part, count in counts.items())
     why = "; ".join(f"{count:,} events: {reason}" for reason, count in dropped.items() if count)
     raise DataError(
-        f"too few sessions for three parts ({found}); dropped {why or 'nothing'}; "
+        f"{file}: too few sessions for three parts ({found}); dropped {why or 'nothing'}; "
         "give more events or lower sessions.min_events"
     )
 

@@ -22,7 +22,8 @@ class RawLog:
     """A row that repeats user, item and time of an earlier one: `drop` and count it, or `refuse`
     the log."""
     file: Path = Path("events")
-    """The events' file, for error messages."""
+    columns: str = "user, item, time"
+    """The events' file and its columns, for error messages."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class CutLog:
     """`source_id`, `ranking` (list of 1-based catalogue rows, best first; as published)."""
     selections: pl.DataFrame
     """`list`, `position`, `source_id`."""
+    file: Path = Path("sessions")
 
 
 Source = RawLog | CutLog

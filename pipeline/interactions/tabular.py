@@ -3,7 +3,8 @@
 Rows are counted from 1, without a header.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ class Fault:
         seen = "" if self.value is None else f": {shorten(repr(self.value))}"
         count = f"{self.rows:,} of {self.of:,} rows (first: row {self.first + 1:,}{seen})"
         then = f"; {advice}" if advice else ""
-        return DataError(f"{file}: column '{self.column}' {self.what} in {count}{then}")
+        noun = "columns" if ", " in self.column else "column"
+        return DataError(f"{file}: {noun} '{self.column}' {self.what} in {count}{then}")
 
 
 def present(path: Path) -> Path:
@@ -50,6 +52,19 @@ def present(path: Path) -> Path:
     return path
 
 
+@contextmanager
+def readable_parquet(path: Path) -> Iterator[None]:
+    """Turn a failure to read a Parquet file into one line."""
+    present(path)
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(
+            f"{path}: not readable as Parquet, from row 1 on ({first_line(error)}); "
+            "put the whole file there"
+        ) from None
+
+
 def read_parquet(path: Path, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """Return some columns of a Parquet file, with these types.
 
@@ -57,10 +72,8 @@ def read_parquet(path: Path, columns: Mapping[str, pl.DataType]) -> pl.DataFrame
         DataError: the file is missing or damaged, or a column is missing or of a type that does
             not convert.
     """
-    try:
-        frame = pl.read_parquet(present(path))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: not readable as Parquet ({first_line(error)})") from None
+    with readable_parquet(path):
+        frame = pl.read_parquet(path)
     require_columns(path, frame.schema, *columns)
     try:
         return frame.select(pl.col(name).cast(wanted) for name, wanted in columns.items())

@@ -70,7 +70,9 @@ def scan_json_lines(path: Path, *columns: str, optional: tuple[str, ...] = ()) -
     wanted = dict.fromkeys([*columns, *optional], pl.String())
     with readable(path, JSON_LINES):
         with opened(path) as stream:
-            first = dict(json.loads(stream.readline()))
+            first = json.loads(stream.readline())
+        if not isinstance(first, dict):
+            raise ValueError("no JSON object")  # noqa: TRY004 - of the file, not of the code
         frame = pl.scan_ndjson(path, schema=wanted)
     require_columns(path, pl.Schema(dict.fromkeys(first, pl.String())), *columns)
     return frame

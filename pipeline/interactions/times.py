@@ -19,7 +19,7 @@ def microseconds(column: str, dtype: pl.DataType, unit: str, form: str | None) -
     time = pl.col(column)
     if dtype == pl.String and form != "number":
         return _moment(time, form or "iso").dt.timestamp("us")
-    if dtype.is_temporal():
+    if dtype in (pl.Date, pl.Datetime):
         return time.cast(pl.Datetime("us")).dt.timestamp("us")
     whole = time.cast(pl.Int64, strict=False)
     if dtype.is_integer():

@@ -42,6 +42,7 @@ def read_already_cut(folder: Path) -> CutLog:
             source_id="session_id", ranking=pl.col("ranking").list.eval(pl.element() + 1)
         ),
         selections.select(list="strategy", position="position", source_id="session_id"),
+        folder / SESSIONS,
     )
 
 
