@@ -101,11 +101,11 @@ def test_as_many_heads_as_divide_the_dimension(dimension: int, heads: int) -> No
 
 
 def test_long_sessions_and_high_powers_keep_their_gradient() -> None:
-    fit = fit_params("published", max_length=300)
+    fit = fit_params("published", max_length=2500)
     own = OWN.attenmixer.model_copy(update={"pooling_power": 4.0})
     model = AttenMixer(40, fit, ROLE, own)
     model.initialise(torch.Generator().manual_seed(1))
-    model.encode(padded([place % 40 + 1 for place in range(300)])).sum().backward()
+    model.encode(padded([place % 40 + 1 for place in range(2500)])).sum().backward()
     for name in ("queries.weight", "keys.weight"):
         grad = model.get_parameter(name).grad
         assert grad is not None

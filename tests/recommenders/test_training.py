@@ -197,7 +197,7 @@ def test_threads_do_not_decide_the_order_in_which_gradients_are_added(loss: str)
     quick = fit_.model_copy(update={"evaluate_every": 1, "examples": "all"})
     role = ROLE.model_copy(update={"dimension": 100})
     found = set()
-    for _ in range(6):
+    for _ in range(10):
         model = untrained("fpmc", quick, role)
         train(model, chain_parts(), quick, role, 1, "threads")
         found.add(model.items.weight.detach().numpy().tobytes())
