@@ -43,7 +43,7 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     ranks = table["target_rank"].to_numpy()
     summary = Summary(
         len(table),
-        float(np.mean(ranks <= params.difficulty.candidates)),
+        float(np.mean(ranks <= judged.candidates.shape[1])),
         float(np.mean(ranks <= 10)),
     )
     DIFFICULTY.write(table, paths.difficulty(cell))

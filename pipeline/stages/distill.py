@@ -45,9 +45,9 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
         seed=seeds.derive(cell.seed, "distill"),
         label=cell.folder,
     )
-    described = files.read_json(paths.student(cell) / "model.json")
     student = registry.load_neural(paths.student(cell)).to(device)
     control = registry.load_neural(paths.student(cell)).to(device)
+    described = files.read_json(paths.student(cell) / "model.json")
     log = distil(student, pairs.to(device), lesson)
     steps = int(log["step"][-1])
     control_log = continue_training(control, steps, lesson)
