@@ -71,7 +71,13 @@ def test_only_the_largest_counts_are_kept_and_of_equal_ones_the_first() -> None:
         [0, 0, 1, 0, 0],
         [0, 1, 0, 0, 0],
     ]
-    assert counts(batches([3, 1], [3, 2], [3, 4]), 4, 1, neighbours=2)[3].tolist() == [0, 1, 1, 0, 0]
+    assert counts(batches([3, 1], [3, 2], [3, 4]), 4, 1, neighbours=2)[3].tolist() == [
+        0,
+        1,
+        1,
+        0,
+        0,
+    ]
     assert np.array_equal(counts(TWO, 4, 0.5, neighbours=9), counts(TWO, 4, 0.5))
 
 

@@ -81,7 +81,9 @@ def test_sampled_softmax_learns_the_chains(backbone: str) -> None:
     model, parts = untrained(backbone, fit), chain_parts()
     train(model, parts, fit, ROLE, 1, "sampled")
     test = parts["test"]
-    floor = target_ranks(Popularity.counted(parts["training"], N_ITEMS), test, test.examples("last"))
+    floor = target_ranks(
+        Popularity.counted(parts["training"], N_ITEMS), test, test.examples("last")
+    )
     assert ndcg_at_10(target_ranks(model, test, test.examples("last"))) > 0.6
     assert ndcg_at_10(floor) < 0.3
 
@@ -110,7 +112,7 @@ def test_parts_hold_their_sessions_in_order() -> None:
     frame = chain_sessions(3, 2)
     parts = by_part(frame, CPU)
     assert [len(parts[part]) for part in ("training", "validation", "test")] == [3, 2, 2]
-    assert parts["validation"].items.tolist() == sum(frame["items"].to_list()[3:5], [])
+    assert parts["validation"].items.tolist() == frame["items"][3:5].explode().to_list()
 
 
 def test_the_trained_weights_are_those_of_the_best_row_of_the_log(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def chain_sessions(training: int = 240, others: int = 60) -> pl.DataFrame:
     return sessions_frame(chains(len(parts)), parts)
 
 
+@lru_cache
 def chain_parts() -> dict[str, SessionBatches]:
     """Return the parts of `chain_sessions`."""
     frame = chain_sessions()
@@ -133,5 +134,3 @@ class Fixed:
     def score(self, queries: Tensor, first: int, last: int) -> Tensor:
         """Return the scores of a range."""
         return self.scores[first - 1 : last - 1].repeat(len(queries), 1)
-
-
