@@ -27,7 +27,7 @@ class Summary:
     validation: int
     test: int
     items: int
-    items_in_no_session: int
+    items_in_no_session: int | None
     recorded_rankings: int | None
     ranked_items_outside_the_catalogue: int | None
 
@@ -58,7 +58,8 @@ def _summary(made: Made, published: Recorded) -> Summary:
         len(made.sessions),
         **{part: parts[part] for part in PARTS},
         items=len(made.catalog),
-        items_in_no_session=len(made.catalog) - made.sessions["items"].explode().n_unique(),
+        items_in_no_session=(len(made.catalog) - made.sessions["items"].explode().n_unique())
+        or None,
         recorded_rankings=len(published.rankings) or None,
         ranked_items_outside_the_catalogue=published.outside or None,
     )

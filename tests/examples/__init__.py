@@ -1,0 +1,1 @@
+"""The pages below `examples/` do what they say."""
