@@ -39,7 +39,9 @@ def test_rows_without_weight_teach_nothing() -> None:
     assert positive.grad.tolist() == [0, 0]
 
 
-SCORES = torch.tensor([[1.0, 9.0, 9.0, 9.0], [9.0, 2.0, 3.0, 1.0], [0.0, 4.0, 1.0, 9.0], [9.0] * 4])
+SCORES = torch.tensor(
+    [[1.0, 8.0, 7.0, 3.0], [9.0, 2.0, 3.0, 1.0], [0.0, 4.0, 1.0, 9.0], [9.0, 5.0, 6.0, 4.0]]
+)
 SESSIONS = torch.tensor([0, 0, 1, 2])
 ITEMS = torch.tensor([5, 6, 7, 5])
 WEIGHTS = torch.tensor([3.0, 2.0, 1.0, 2.0])
@@ -49,10 +51,10 @@ def test_in_batch_leaves_out_pairs_of_one_session_and_of_one_item() -> None:
     # row 0 (session 0, item 5): row 2 alone; row 1: rows 2 and 3; row 2: rows 0, 1 and 3;
     # row 3 (item 5): rows 1 and 2, for row 0 has its item
     rows = [
-        softplus(9 - 1),
+        softplus(7 - 1),
         (softplus(3 - 2) + softplus(1 - 2)) / 2,
         (softplus(0 - 1) + softplus(4 - 1) + softplus(9 - 1)) / 3,
-        math.log(2),
+        (softplus(5 - 4) + softplus(6 - 4)) / 2,
     ]
     expected = (3 * rows[0] + 2 * rows[1] + rows[2] + 2 * rows[3]) / 8
     found = in_batch_pairwise(SCORES, SESSIONS, ITEMS, WEIGHTS)
