@@ -53,7 +53,8 @@ def _params_for(log: Path, params: Params) -> Params:
 def _figures(paths: Paths, cell: Cell) -> dict[str, Any]:
     metrics = files.read_json(paths.metrics(cell))
     ndcg = {name: figures["ndcg@10"] for name, figures in metrics["models"].items()}
-    return ndcg | metrics["differences"]
+    result: dict[str, Any] = ndcg | metrics["differences"]
+    return result
 
 
 def main(seeds: tuple[int, ...]) -> None:
