@@ -45,7 +45,7 @@ class World:
     """Everything that shapes the log; counts are of things, shares of one."""
 
     items: int = 600
-    franchises: int = 30
+    franchises: int = 60
     users: int = 700
     sessions: int = 3_000
     days: int = 150
