@@ -122,3 +122,14 @@ def test_recorded_rankings_keep_repeats_and_lose_unknown_items(
     assert tables.SESSIONS.read(folder)["items"].to_list() == [[n, 6] for n in range(1, 6)]
     assert (summary.recorded_rankings, summary.ranked_items_outside_the_catalogue) == (2, 1)
     assert summary.items_in_no_session is None
+
+
+def test_the_page_about_datasets_has_the_counts_of_tiny(
+    tiny: tuple[Params, Paths], project: Path
+) -> None:
+    made = sessions.run(*tiny, "tiny")
+    cold = tables.CATALOG.read(tiny[1].sessions("tiny"))["training_events"].eq(0).sum()
+    parts = f"{made.training:,} / {made.validation:,} / {made.test:,}"
+    counts = [made.events, made.kept_events, made.sessions, parts, made.items, cold]
+    row = " | ".join(f"{count:,}" if isinstance(count, int) else count for count in counts)
+    assert f"| {row} |" in (project / "docs/datasets.md").read_text(encoding="utf-8")
