@@ -3,7 +3,8 @@
     df_s = -(1 / |s|) * sum over v in s of sigmoid(<Encode(s), e_v>)
 
 The mean is over the session's own items: the printed constant 1/|S| would make the figure a count
-of items (rank correlation with length -0.94 on the published data). Higher is harder.
+of items (rank correlation with length -0.94 on the published data). Where a recipe learns an item
+offset, the score includes it. Higher is harder.
 """
 
 import numpy as np
