@@ -23,5 +23,6 @@ def record(rows: Iterable[dict[str, Any]], path: Path = RESULTS) -> None:
         if set(row) != set(COLUMNS):
             raise ValueError(f"a row of results has {COLUMNS}, not {tuple(row)}")
         known[row["name"]] = row
-        print(f"{row['name']}: {row['value']:.4g} {row['unit']} (aim: {row['aim']})")
+        rival = "" if row["rival"] is None else f", rival: {row['rival']:.4g}"
+        print(f"{row['name']}: {row['value']:.4g} {row['unit']} (aim: {row['aim']}{rival})")
     files.write_json(path, [known[name] for name in sorted(known)])

@@ -93,10 +93,8 @@ class EmbeddingRecommender(nn.Module):
 
     def score(self, queries: Tensor, first: int, last: int) -> Tensor:
         """Return inner products with items ``first`` to ``last - 1``, plus their offsets."""
-        vectors = self.item_vectors(slice(first, last))
-        if self.bias is None:
-            return queries @ vectors.T
-        return torch.addmm(self.bias[first:last], queries, vectors.T)
+        scores = queries @ self.item_vectors(slice(first, last)).T
+        return scores if self.bias is None else scores.add_(self.bias[first:last])
 
     def pair_scores(self, queries: Tensor, index: Tensor) -> Tensor:
         """Return each session's scores of its own items.  # B D, B K -> B K."""

@@ -38,11 +38,12 @@ def target_ranks(model: Recommender, batches: SessionBatches, examples: Tensor) 
 
 
 def _ranks(scores: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
+    """Return the ranks of targets; ``scores`` are overwritten."""
     own = scores.gather(1, targets[:, None] - 1)  # B 1
     seen = _without_repeats(seen)
     present = seen > 0
-    below = (scores < own).sum(1)
     seen_below = ((scores.gather(1, (seen - 1).clamp_min(0)) < own) & present).sum(1)
+    below = scores.lt_(own).sum(1).long()  # sums of ones are exact in float32 to 2**24 items
     eligible = scores.shape[1] - present.sum(1)
     held = (seen == targets[:, None]).any(1)
     return torch.where(held, eligible + 1, eligible - (below - seen_below)).to(torch.int32)
@@ -82,13 +83,13 @@ def top_items(model: Recommender, sessions: Tensor, count: int) -> tuple[Tensor,
 
 def _best(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return places and values of the largest scores; of equal ones the first come first."""
-    values, places = scores.topk(count, dim=1)
+    values, places = scores.topk(min(count + 1, scores.shape[1]), dim=1)
+    torn = (values[:, count - 1 : count] == values[:, count:]).any(1)  # `topk` took any of these
+    values, places = values[:, :count], places[:, :count]
     order = places.argsort(1)
     places, values = places.gather(1, order), values.gather(1, order)
     order = values.argsort(dim=1, descending=True, stable=True)
     places, values = places.gather(1, order), values.gather(1, order)
-    last = values[:, -1:]  # of scores equal to it, `topk` takes any
-    torn = (scores == last).sum(1) > (values == last).sum(1)
     if torn.any():
         ordered = scores[torn].sort(dim=1, descending=True, stable=True)
         places[torn], values[torn] = ordered.indices[:, :count], ordered.values[:, :count]

@@ -1,0 +1,86 @@
+"""One million items: training, difficulty and ranking, each in a fresh process.
+
+python -m benchmarks.catalogue
+
+The sessions are made ones; memory is the process's peak, libraries included.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+COMMAND = "python -m benchmarks.catalogue"
+N_ITEMS, N_SESSIONS, NEGATIVES, STEPS, GIGABYTES = 1_000_000, 5_000, 1_000, 20, 8
+ROLES = {"student": 10, "teacher": 100}
+TASKS = {
+    "training": f"{STEPS} steps of sampled softmax and 2 validations",
+    "difficulty": "of 3,000 sessions",
+    "ranking": "of 1,000 sessions",
+}
+
+
+def main() -> None:
+    """Measure each task in its own process and record."""
+    from benchmarks.record import record  # noqa: PLC0415 - the fresh processes need less
+
+    for role, d in ROLES.items():
+        for task, what in TASKS.items():
+            command = [sys.executable, "-m", "benchmarks.catalogue", task, role]
+            run = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+            found = json.loads(run.stdout)
+            name = f"one million items, d = {d}: {task} {what}"
+            record([
+                _row(f"{name}: time", found["seconds"], "s", "-"),
+                _row(f"{name}: peak memory", found["gigabytes"], "GB", f"<= {GIGABYTES}"),
+            ])  # fmt: skip
+
+
+def measure(task: str, role: str) -> dict[str, float]:
+    """Return seconds and peak memory of one task in this process."""
+    work = prepared(task, role)
+    started = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kB on Linux
+    return {"seconds": seconds, "gigabytes": peak * 1024 / 1e9}
+
+
+def prepared(task: str, role: str, n_items: int = N_ITEMS) -> Callable[[], object]:
+    """Return a task, with model and sessions ready."""
+    import torch  # noqa: PLC0415
+
+    from benchmarks.workload import made  # noqa: PLC0415
+    from pipeline.params import read_params  # noqa: PLC0415
+    from pipeline.paths import Paths  # noqa: PLC0415
+    from pipeline.recommenders import crossfit, ranking, recipes, registry  # noqa: PLC0415
+
+    params = read_params(Paths().params)
+    recipe, work = params.training.recipes["strong"], made(N_SESSIONS, n_items)
+    sampled = {"loss": "sampled_softmax", "sampled_negatives": NEGATIVES}
+    steps = {"max_steps": STEPS, "evaluate_every": STEPS // 2}
+    fit, own = recipe.fit.model_copy(update={**sampled, **steps}), getattr(recipe, role)
+    model = registry.build("fpmc", n_items, fit, own, params.training.backbones.fpmc)
+    parts = recipes.by_part(work.sessions, torch.device("cpu"))
+    if task == "training":
+        return lambda: recipes.train(model, parts, fit, own, seed=1, label="training")
+    model.initialise(torch.Generator().manual_seed(1))
+    model.eval()
+    if task == "difficulty":
+        return lambda: crossfit.judge(model, work.sessions, params.difficulty.candidates)
+    return lambda: ranking.target_ranks(model, parts["test"], parts["test"].examples("last"))
+
+
+def _row(name: str, value: float, unit: str, aim: str) -> dict[str, Any]:
+    columns = {"name": name, "value": value, "unit": unit, "aim": aim}
+    return {**columns, "rival": None, "command": COMMAND}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(measure(*sys.argv[1:])))
+    else:
+        main()
