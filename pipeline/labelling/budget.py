@@ -125,10 +125,12 @@ def gate(
         faults.append(f"label_transport.budget_usd is {transport.budget_usd:g}")
         ways.append(f"budget_usd: {_rounded_up(spent_usd + max(1.2 * about, about + most))}")
     if faults:
+        before = f"${_dollars(spent_usd)} went to first tries, no further one was sent"
+        sent = before if spent_usd else "nothing was sent"
         raise SpendRefused(
             f"{store}: {plan.requests:,} missing ({here:,} here), about {plan.prompt_tokens:,} + "
             f"{plan.completion_tokens:,} tokens, about ${_dollars(about)}, and "
-            f"{' and '.join(faults)}; nothing was sent. To buy them set {', '.join(ways)} below "
+            f"{' and '.join(faults)}; {sent}. To buy them set {', '.join(ways)} below "
             f"label_transport in params.yaml; to fetch what others bought run `dvc pull {store}`"
         )
     return price
@@ -140,6 +142,10 @@ class Budget:
     def __init__(self, cap_usd: float) -> None:
         self.cap_usd = cap_usd
         self.spent_usd = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a round of requests: waiting belongs to one event loop, what was spent stays."""
         self._reserved_usd = 0.0
         self._changed = asyncio.Condition()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline import seeds
-from pipeline.errors import DataError
+from pipeline.errors import DataError, LabelError
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.prompt import hints_request
 from pipeline.labelling.providers.base import Context, Provider
@@ -88,6 +88,20 @@ def cell_hints(table: pl.DataFrame, cell: Cell) -> tuple[str, ...]:
     return tuple(found["hints"][0]) if found.height else ()
 
 
+def refuse_without_hints(params: Params, dataset: str, table: pl.DataFrame) -> None:
+    """Do nothing if each of the run's cells has hints.
+
+    Raises:
+        LabelError: one has none; rankings bought without them would be another experiment.
+    """
+    for cell in cells(params.run, dataset):
+        if not cell_hints(table, cell):
+            raise LabelError(
+                f"data/hinted/{dataset}: no hints for {cell.backbone}/{cell.recipe}/{cell.seed}; "
+                f"run `distilrec hints {dataset}` first"
+            )
+
+
 def asked(cases: Iterable[Case], provider: Provider) -> Asked:
     """Return the requests for cases."""
     found = {case.session_id: provider.request(case) for case in cases}
@@ -133,12 +147,19 @@ def _hints_of(
 
 
 def _check(sessions: pl.DataFrame, context: Context, source: Path) -> None:
-    """Refuse sessions and candidates that are not in today's tables."""
+    """Refuse what is not in today's tables, and sessions of other parts than training."""
     named = sessions.select(pl.col("candidates").list.max().max()).item() or 0
     if sessions["part"].null_count() or named > context.catalog.height:
         raise DataError(
             f"{source} was made from other sessions of '{context.dataset}' than are here now; run "
             "`dvc repro select`"
+        )
+    others = sessions.filter(pl.col("part") != "training").select("session_id", "part")
+    if others.height:
+        session, part = others.row(0)
+        raise DataError(
+            f"{source}: session {session} is in part '{part}', and only training sessions are "
+            "shown to a labeller; run `dvc repro select`"
         )
 
 

@@ -59,7 +59,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 def policy(
     total_seconds: float, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
 ) -> AsyncRetrying:
-    """Return the policy for one request: exponential waits with jitter, or what the service asked.
+    """Return the policy for one request: exponential waits with jitter, more if the service asks.
 
     It gives up (raising the last `TryAgain`) when the next wait would end after `total_seconds`.
     """
@@ -67,8 +67,7 @@ def policy(
     backoff = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
 
     def wait(state: RetryCallState) -> float:
-        asked = _asked(state)
-        return backoff(state) if asked is None else asked
+        return max(backoff(state), _asked(state) or 0.0)  # some ask for a wait of 0
 
     def stop(state: RetryCallState) -> bool:
         return clock() - started + (state.upcoming_sleep or 0.0) > total_seconds

@@ -48,6 +48,7 @@ class Sending:
         """
         concurrency = min(self.transport.concurrency, len(requests))
         limiter = Limiter(self.transport.requests_per_minute, concurrency, self.clock, self.sleep)
+        self.budget.begin()
         left = iter(requests)
         watch = asyncio.create_task(self._watch(len(requests)))
         try:
@@ -83,8 +84,8 @@ class Sending:
         async with limiter.place():
             await self.budget.reserve(most)
             cost = most  # of whatever ends without a word: a cancelled request may be billed
-            self.ledger.note(request, "sent", most)
             try:
+                self.ledger.note(request, "sent", most)
                 answer = await self.provider.answer(request)
             except Failed as fault:
                 cost = most if fault.may_be_billed else 0.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import LabelError
 from pipeline.labelling.buyer import Buyer
-from pipeline.labelling.cases import context_of, labels_place, wanted_labels
+from pipeline.labelling.cases import context_of, labels_place, refuse_without_hints, wanted_labels
 from pipeline.labelling.providers import PROVIDERS, provider_of
 from pipeline.labelling.rankings import is_usable
 from pipeline.params import Params
@@ -39,7 +39,10 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
     """Ask for the rankings of the run's cells that are not here."""
     context = context_of(params, paths, dataset)
     provider = provider_of(context)
-    wanted = wanted_labels(params, paths, context, provider, HINTS.read(paths.hinted(dataset)))
+    hints = HINTS.read(paths.hinted(dataset))
+    if provider.wants_hints:
+        refuse_without_hints(params, dataset, hints)
+    wanted = wanted_labels(params, paths, context, provider, hints)
     requests = [request for asked in wanted for request in asked.requests.values()]
     not_recorded = sum(asked.missing for asked in wanted)
     if not requests:

@@ -121,6 +121,24 @@ def test_what_was_reserved_and_not_used_returns() -> None:
     assert budget.spent_usd == pytest.approx(0.09)
 
 
+def test_a_budget_goes_on_in_another_round_of_requests() -> None:
+    """Further tries run in an event loop of their own, and some wait there as well."""
+    budget = Budget(1.0)
+
+    async def one() -> None:
+        await budget.reserve(0.9)
+        await asyncio.sleep(0)
+        await budget.settle(0.9, 0.01)
+
+    async def round_of_requests() -> None:
+        budget.begin()
+        await asyncio.gather(*(one() for _ in range(4)))
+
+    for _ in range(2):
+        asyncio.run(round_of_requests())
+    assert budget.spent_usd == pytest.approx(0.08)
+
+
 def test_a_service_that_counts_more_than_was_allowed_stops_the_run() -> None:
     budget = Budget(1.0)
 

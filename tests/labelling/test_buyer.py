@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import files
-from pipeline.errors import LabelError, SpendRefused
+from pipeline.errors import DataError, LabelError, SpendRefused
 from pipeline.labelling import ledger, lock, overview, store
 from pipeline.labelling.cases import labels_place
 from pipeline.labelling.journal import Journal
@@ -152,6 +152,40 @@ def test_another_teacher_buys_nothing_under_session(
     assert labelled.run(other, paths, new).usable == 3
     strict = other.model_copy(update={"label": other.label.model_copy(update={"reuse": "request"})})
     assert bought(strict, paths).answered == 3
+
+
+def test_an_offline_answer_never_serves_for_the_service(
+    params: Params, paths: Paths, start_stub: StartStub
+) -> None:
+    """Only `label.provider` was changed: endpoint and model of the service were there already."""
+    stub = start_stub()
+    paid = paying(params, stub.url)
+    for provider in ("replay", "similarity"):
+        label_there = paid.label.model_copy(update={"provider": provider})
+        bought(paid.model_copy(update={"label": label_there}), paths)
+    assert bought(paid, paths).answered == 3
+    assert len(stub.paid()) == 4
+
+
+def test_rankings_are_not_bought_without_hints(
+    params: Params, paths: Paths, start_stub: StartStub
+) -> None:
+    stub = start_stub()
+    hints.run(params, paths, DATASET)
+    with pytest.raises(LabelError, match=r"no hints for fpmc/strong/1; run `distilrec hints tiny`"):
+        label.run(paying(params, stub.url), paths, DATASET)
+    assert stub.seen() == []
+
+
+def test_a_session_outside_training_is_never_sent(
+    params: Params, paths: Paths, start_stub: StartStub
+) -> None:
+    stub = start_stub()
+    (cell,) = cells(params.run, DATASET)
+    SELECTED.write(selected((0, 6)), paths.selected(cell))
+    with pytest.raises(DataError, match=r"session 6 is in part 'test'.*`dvc repro select`"):
+        bought(paying(params, stub.url), paths)
+    assert len(stub.paid()) == 1  # the hints
 
 
 def test_one_session_more_buys_one_answer(

@@ -200,6 +200,15 @@ def test_a_key_does_not_travel_unencrypted(params: Params, tmp_path: Path) -> No
         answered(params, Stub("http://api.example.org/v1", tmp_path))
 
 
+def test_a_word_that_only_stands_in_for_a_key_is_left_in_answers(
+    params: Params, start_stub: StartStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_API_KEY", "1")
+    usage = {"prompt_tokens": 1100, "completion_tokens": 10}
+    answer = answered(params, start_stub({"usage": usage, "content": '{"ranking": ["C1"]}'}))
+    assert (answer.response, answer.prompt_tokens) == ('{"ranking": ["C1"]}', 1100)
+
+
 def test_a_server_on_this_machine_needs_no_key(
     params: Params, start_stub: StartStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

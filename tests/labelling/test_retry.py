@@ -77,6 +77,13 @@ def test_what_the_service_asked_for_is_waited() -> None:
     assert time.slept == [7.0]
 
 
+def test_a_service_that_asks_for_no_wait_is_not_asked_without_end() -> None:
+    no_wait = [TryAgain("rate limit", wait=0.0)] * 30
+    time, count, end = tried(*no_wait, None, total=60)
+    assert (count, end) == (len(time.slept) + 1, "rate limit")
+    assert count < 30
+
+
 def test_waits_grow_and_stay_bounded() -> None:
     time, count, end = tried(TryAgain("http 503"), total=600)
     assert end == "http 503"

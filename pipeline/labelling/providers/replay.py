@@ -12,6 +12,8 @@ from pipeline.errors import LabelError
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Answer, Case, Request, json_text, subject_of
 
+ENDPOINT = "offline:replay"  # no name of a service has a colon: none is taken for its answer
+
 
 def make(context: Context) -> "Replay":
     """Return the provider."""
@@ -63,7 +65,7 @@ class Replay:
             kind="ranking",
             subject_id=subject_of(recorded_for),
             prompt_version=label.prompt_version,
-            endpoint=label.endpoint,
+            endpoint=ENDPOINT,
             body={
                 "model": label.model,
                 "messages": [{"role": "recorded", "content": json_text(recorded_for)}],

@@ -24,6 +24,7 @@ from pipeline.labelling.request import Answer, Case, Request, json_text
 RECENCY = 0.7  # weight of an item of the session falls by this with its place from the end
 TITLE_WEIGHT = 0.1  # of the title's cosine, the rest is co-occurrence; both chosen on validation
 WORD = re.compile(r"\w+")
+ENDPOINT = "offline:similarity"  # no name of a service has a colon: none is taken for an LLM's
 DECIMALS = 9  # ranks must not hang on the last bit of a sum
 
 
@@ -44,7 +45,8 @@ class Similarity:
     def request(self, case: Case) -> Request:
         """Return the request that an LLM would get."""
         context = self._context
-        return ranking_request(case, context.dataset, context.titles, context.ids, context.label)
+        label = context.label.model_copy(update={"endpoint": ENDPOINT})
+        return ranking_request(case, context.dataset, context.titles, context.ids, label)
 
     async def answer(self, request: Request) -> Answer:
         """Return the ranking as the JSON that was asked for."""
