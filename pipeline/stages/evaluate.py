@@ -57,7 +57,7 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     RANKS.write(ranks, paths.ranks(cell))
     dataset = {
         "name": cell.dataset,
-        "synthetic": params.dataset[cell.dataset].synthetic,
+        "synthetic": params.dataset_of(cell.dataset).synthetic,
         "test_sessions": len(test),
         "cold_targets": int(test["cold"].sum()),
     }
