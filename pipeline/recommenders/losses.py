@@ -126,8 +126,10 @@ def sampled_softmax(
         targets: item indices.  # B
         drawn: item indices of the shared negatives.  # K
     """
-    own = model.pair_scores(queries, targets[:, None])  # B 1
-    others = queries @ model.item_vectors(drawn).T + model.item_offsets(drawn)
+    both = torch.cat([targets, drawn])  # one look-up: its gradient is as long as the catalogue
+    positive, negative = model.item_vectors(both).tensor_split([len(targets)])
+    own = (queries * positive).sum(1, keepdim=True) + model.item_offsets(targets[:, None])  # B 1
+    others = queries @ negative.T + model.item_offsets(drawn)  # B K
     others = others + math.log(model.n_items / len(drawn))
     others = others.masked_fill(drawn == targets[:, None], -torch.inf)
     scores = torch.cat([own, others], dim=1)
