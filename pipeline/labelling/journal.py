@@ -51,6 +51,7 @@ class LineFile:
         self.path = folder / f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}.{suffix}"
         self._clock = clock
         self._descriptor: int | None = None
+        self._torn = False
         self._unsynced = 0
         self._synced_at = clock()
 
@@ -79,8 +80,11 @@ class LineFile:
         try:
             if self._descriptor is None:
                 self._descriptor = self._create()
+            line = b"\n" + line if self._torn else line  # what a full disk cut ends here
+            self._torn = True
             while line:
                 line = line[os.write(self._descriptor, line) :]
+            self._torn = False
         except OSError as error:
             raise LabelError(
                 f"{self.path}: cannot be written ({error.strerror}); stopped"

@@ -1,5 +1,6 @@
 """The journal: written at once, checked line by line, outside the project."""
 
+import os
 import random
 import subprocess
 import sys
@@ -102,6 +103,28 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("os.write", full)
     with pytest.raises(LabelError, match="No space left on device"):
         Journal(tmp_path).writer().append({"n": 1})
+
+
+def test_a_line_that_a_full_disk_cut_costs_that_line_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others were under way: their answers are written behind it."""
+    write, room = os.write, [10]
+
+    def nearly_full(descriptor: int, content: bytes) -> int:
+        if not room:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, content[: room.pop()])
+
+    with LineFile(tmp_path, "answers.jsonl") as lines:
+        lines.append({"n": 1})
+        with monkeypatch.context() as patch:
+            patch.setattr("os.write", nearly_full)
+            with pytest.raises(LabelError, match="No space left on device"):
+                lines.append({"n": 2})
+        lines.append({"n": 3})
+    assert list(checked_lines(lines.path)) == [{"n": 1}, {"n": 3}]
+    assert damaged_lines(lines.path) == 1
 
 
 def test_the_folder_is_the_variable_s_or_the_cache_s(
