@@ -143,6 +143,11 @@ def _policy(game: Game, params: SelectParams) -> tuple[Policy | None, Floats]:
                 f"params.yaml: select.policy lp is for at most {lp.LARGEST_POOL:,} sessions, "
                 f"the pool has {n:,}; use exact, which has the same value"
             )
+        if params.gain_power * np.log(n) > lp.LARGEST_LOG_GAIN:
+            raise ParamsError(
+                f"params.yaml: select.policy lp: gains of {n:,} sessions with gain_power "
+                f"{params.gain_power:g} are beyond float64; lower it or use exact"
+            )
         policy = lp.solve(lp.Gains.of(game), 1 / count if params.sampler == "systematic" else 1)
     else:
         policy = {

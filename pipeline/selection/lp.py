@@ -15,6 +15,7 @@ from scipy.sparse import csr_array, hstack, identity, kron
 from pipeline.selection.maxmin import Floats, Game, Policy
 
 LARGEST_POOL = 30_000  # sessions; beyond it the solver takes many minutes
+LARGEST_LOG_GAIN = 700.0  # in units of the smallest gain; exp(710) is beyond float64
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 

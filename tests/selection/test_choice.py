@@ -107,6 +107,12 @@ def test_programme_refuses_a_pool_it_would_not_finish(select: SelectParams) -> N
         chosen([0.0] * 30_001, select, policy="lp")
 
 
+def test_programme_refuses_gains_beyond_float64(select: SelectParams) -> None:
+    with pytest.raises(ParamsError, match="20 sessions with gain_power 300 are beyond float64"):
+        chosen(AXIS, select, policy="lp", gain_power=300.0)
+    assert chosen(AXIS, select, policy="exact", gain_power=300.0).k_star is not None
+
+
 POOL = pl.DataFrame({"session_id": [3, 5, 8, 9], "difficulty": [0.3, 0.1, 0.2, 0.4]})
 LISTS = pl.DataFrame(
     {"list": ["a"] * 4, "position": [0, 1, 2, 3], "session_id": [8, 77, 3, 5]},
