@@ -14,12 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 COMMAND = "python -m benchmarks.catalogue"
-N_ITEMS, N_SESSIONS, NEGATIVES, STEPS, GIGABYTES = 1_000_000, 5_000, 1_000, 20, 8
+N_ITEMS, N_SESSIONS, NEGATIVES, STEPS, GIGABYTES = 1_000_000, 2_500, 1_000, 20, 8
 ROLES = {"student": 10, "teacher": 100}
 TASKS = {
-    "training": f"{STEPS} steps of sampled softmax and 2 validations",
-    "difficulty": "of 3,000 sessions",
-    "ranking": "of 1,000 sessions",
+    "training": f"{STEPS} steps of sampled softmax and 3 validations",
+    "difficulty": "of 1,500 sessions",
+    "ranking": "of 500 sessions",
 }
 
 
@@ -49,7 +49,7 @@ def measure(task: str, role: str) -> dict[str, float]:
     return {"seconds": seconds, "gigabytes": peak * 1024 / 1e9}
 
 
-def prepared(task: str, role: str, n_items: int = N_ITEMS) -> Callable[[], object]:
+def prepared(task: str, role: str) -> Callable[[], object]:
     """Return a task, with model and sessions ready."""
     import torch  # noqa: PLC0415
 
@@ -59,11 +59,11 @@ def prepared(task: str, role: str, n_items: int = N_ITEMS) -> Callable[[], objec
     from pipeline.recommenders import crossfit, ranking, recipes, registry  # noqa: PLC0415
 
     params = read_params(Paths().params)
-    recipe, work = params.training.recipes["strong"], made(N_SESSIONS, n_items)
+    recipe, work = params.training.recipes["strong"], made(N_SESSIONS, N_ITEMS)
     sampled = {"loss": "sampled_softmax", "sampled_negatives": NEGATIVES}
     steps = {"max_steps": STEPS, "evaluate_every": STEPS // 2}
     fit, own = recipe.fit.model_copy(update={**sampled, **steps}), getattr(recipe, role)
-    model = registry.build("fpmc", n_items, fit, own, params.training.backbones.fpmc)
+    model = registry.build("fpmc", N_ITEMS, fit, own, params.training.backbones.fpmc)
     parts = recipes.by_part(work.sessions, torch.device("cpu"))
     if task == "training":
         return lambda: recipes.train(model, parts, fit, own, seed=1, label="training")

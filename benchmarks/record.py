@@ -1,12 +1,16 @@
-"""The measured figures: ``benchmarks/results.json``, one row a name, written by every benchmark."""
+"""The measured figures: ``benchmarks/results.json``, one row a name, written by every benchmark.
+
+The table in ``benchmarks/README.md`` follows.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import readme
+from benchmarks.readme import RESULTS
 from pipeline import files
 
-RESULTS = Path(__file__).with_name("results.json")
 COLUMNS = ("name", "value", "unit", "aim", "rival", "command")
 
 
@@ -26,3 +30,5 @@ def record(rows: Iterable[dict[str, Any]], path: Path = RESULTS) -> None:
         rival = "" if row["rival"] is None else f", rival: {row['rival']:.4g}"
         print(f"{row['name']}: {row['value']:.4g} {row['unit']} (aim: {row['aim']}{rival})")
     files.write_json(path, [known[name] for name in sorted(known)])
+    if path == RESULTS:
+        readme.update()

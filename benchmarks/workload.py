@@ -35,7 +35,7 @@ def published(dataset: str, params: Params, n_sessions: int, n_items: int) -> Wo
 
 
 def made(n_sessions: int, n_items: int, seed: int = 0) -> Workload:
-    """Return sessions of 4 to 18 items drawn uniformly, in parts 6:2:2.
+    """Return sessions of 4 to 18 items drawn uniformly, repeats dropped, in parts 6:2:2.
 
     Speed and memory do not depend on which items they are; for quality they say nothing.
     """
@@ -45,7 +45,9 @@ def made(n_sessions: int, n_items: int, seed: int = 0) -> Workload:
     owner = pl.Series(np.repeat(np.arange(n_sessions), lengths))
     place = pl.int_range(pl.len())
     rows = pl.DataFrame({"session_id": owner, "items": items})
-    sessions = rows.group_by("session_id", maintain_order=True).agg("items")
+    sessions = rows.group_by("session_id", maintain_order=True).agg(
+        pl.col("items").unique(maintain_order=True)
+    )
     part = (
         pl.when(place < int(0.6 * n_sessions))
         .then(pl.lit("training"))
