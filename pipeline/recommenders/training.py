@@ -81,7 +81,7 @@ def fit(
     losses: list[Tensor] = []
     with torch.random.fork_rng(devices=[]):
         for step in console.progress(steps, label, total=len(steps)):
-            torch.manual_seed(seeds.derive(seed, "step", step))  # dropout of this step
+            _seed_dropout(seeds.derive(seed, "step", step))
             model.train()
             loss = loss_of(batch_of(examples, schedule.batch, step, seed), step)
             optimizer.zero_grad(set_to_none=True)
@@ -100,6 +100,18 @@ def fit(
     model.eval()
     saved.remove()
     return _log(state)
+
+
+def _seed_dropout(seed: int) -> None:
+    """Seed what dropout draws from.
+
+    `torch.manual_seed` writes down the call stack for an accelerator that may be started later,
+    which takes longer than some steps.
+    """
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
 def _first(model: nn.Module, validate: Callable[[], float], averaged: bool) -> _State:
