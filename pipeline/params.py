@@ -189,6 +189,7 @@ class CountingParams(Section):
     """Item co-occurrence with decay by distance and popularity normalisation."""
 
     decay: Annotated[tuple[Decay, ...], Field(min_length=1)]
+    backward: Annotated[tuple[Share, ...], Field(min_length=1)]
     recency: Annotated[tuple[Decay, ...], Field(min_length=1)]
     session_power: Annotated[tuple[Share, ...], Field(min_length=1)]
     candidate_power: Annotated[tuple[Share, ...], Field(min_length=1)]

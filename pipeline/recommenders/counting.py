@@ -20,10 +20,11 @@ def choose_itemknn(
     examples = validation.examples("last")
     best: tuple[ItemKnn, float] | None = None
     forms = list(product(params.recency, params.session_power, params.candidate_power))
-    for decay in console.progress(params.decay, "itemknn"):
-        counts = count_pairs(training, n_items, decay, params.neighbours)
+    pairs = list(product(params.decay, params.backward))
+    for decay, backward in console.progress(pairs, "itemknn"):
+        counts = count_pairs(training, n_items, decay, params.neighbours, backward)
         for recency, session_power, candidate_power in forms:
-            form = Form(decay, recency, session_power, candidate_power)
+            form = Form(decay, recency, session_power, candidate_power, backward)
             model = ItemKnn(counts, popularity, form, params.max_length)
             figure = ndcg_at_10(target_ranks(model, validation, examples))
             if best is None or figure > best[1]:

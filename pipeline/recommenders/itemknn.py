@@ -1,9 +1,10 @@
 """Item co-occurrence: what was clicked in the same sessions, near to it and lately, comes next.
 
 score(i | s) = pop(i)^-b * sum over j in s of recency^(places from the end) * pop(j)^-a * C(j, i)
-C(j, i)      = sum over training sessions that hold both of decay^(places between them - 1)
+C(j, i)      = sum over training sessions that hold both of decay^(places between them - 1),
+               times backward where i came before j
 
-There is no training but the choice of the four numbers, on the validation part. A session-based
+There is no training but the choice of the five numbers, on the validation part. A session-based
 form of item-based nearest neighbours (Sarwar et al. 2001; Ludewig and Jannach 2018).
 """
 
@@ -26,6 +27,7 @@ class Form:
     recency: float
     session_power: float
     candidate_power: float
+    backward: float = 1.0
 
 
 class ItemKnn:
@@ -84,15 +86,16 @@ def popularity_of(training: SessionBatches, n_items: int) -> np.ndarray:
 
 
 def count_pairs(
-    training: SessionBatches, n_items: int, decay: float, neighbours: int
+    training: SessionBatches, n_items: int, decay: float, neighbours: int, backward: float = 1.0
 ) -> sparse.csr_matrix:
-    """Return C: decayed counts of item pairs within sessions, both ways.
+    """Return C: decayed counts of item pairs within sessions.
 
     Args:
         training: the sessions, targets included.
         n_items: highest item index.
         decay: factor for each place between two items.
         neighbours: keep this many of an item's largest counts; 0 keeps all.
+        backward: weight of a pair whose scored item came before the clicked one.
 
     Returns:
         float32, row = item that was clicked, column = item that is scored.  # N+1 N+1
@@ -104,7 +107,7 @@ def count_pairs(
         near = np.flatnonzero(session[gap:] == session[:-gap])
         weights = np.full(len(near), decay ** (gap - 1), dtype=np.float32)
         total = total + sparse.csr_matrix((weights, (items[near], items[near + gap])), shape=size)
-    both = (total + total.T).tocsr()
+    both = (total + np.float32(backward) * total.T).tocsr()
     both.setdiag(0)
     both.eliminate_zeros()
     both.sort_indices()

@@ -22,6 +22,7 @@ class Summary:
     """What validation chose for the co-occurrence model, and its figure."""
 
     decay: float
+    backward: float
     recency: float
     session_power: float
     candidate_power: float

@@ -1,5 +1,6 @@
 """Item co-occurrence: counts and scores of two sessions by hand, and how its form is chosen."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,18 @@ def counts(sessions: SessionBatches, n_items: int, decay: float, neighbours: int
 def scores(model: ItemKnn, *sessions: list[int]) -> list[list[float]]:
     queries = model.encode(padded(*sessions))
     return [[round(value, 5) for value in row] for row in model.score(queries, 1, 5).tolist()]
+
+
+def test_backward_pairs_weigh_what_they_are_told() -> None:
+    # (2, 1) of session 1 and (1, 2) of session 2 are backward: each way 1 forward + 1 backward
+    found = np.asarray(count_pairs(TWO, 4, 0.5, 0, backward=0.25).toarray())
+    assert found.tolist() == [
+        [0, 0, 0, 0, 0],
+        [0, 0, 1.25, 0.5, 1],
+        [0, 1.25, 0, 1, 0.5],
+        [0, 0.125, 0.25, 0, 0],
+        [0, 0.25, 0.125, 0, 0],
+    ]
 
 
 def test_counts_of_two_sessions_by_hand() -> None:
@@ -138,6 +151,7 @@ def counting(**changes: object) -> CountingParams:
         "recency": (0.5, 1.0),
         "session_power": (0.5,),
         "candidate_power": (0.0, 0.5),
+        "backward": (1.0, 0.5),
         "neighbours": 0,
         "max_length": 10,
     }
@@ -149,14 +163,13 @@ def test_validation_chooses_among_all_forms() -> None:
     chosen, figure = choose_itemknn(parts["training"], parts["validation"], N_ITEMS, params)
     examples = parts["validation"].examples("last")
     found = {}
-    for decay in params.decay:
-        for recency in params.recency:
-            for power in params.candidate_power:
-                form = Form(decay, recency, 0.5, power)
-                pairs = count_pairs(parts["training"], N_ITEMS, decay, 0)
-                model = ItemKnn(pairs, popularity_of(parts["training"], N_ITEMS), form, 10)
-                ranks = target_ranks(model, parts["validation"], examples)
-                found[form] = ndcg_at_10(ranks)
+    for decay, backward in product(params.decay, params.backward):
+        pairs = count_pairs(parts["training"], N_ITEMS, decay, 0, backward)
+        for recency, power in product(params.recency, params.candidate_power):
+            form = Form(decay, recency, 0.5, power, backward)
+            model = ItemKnn(pairs, popularity_of(parts["training"], N_ITEMS), form, 10)
+            ranks = target_ranks(model, parts["validation"], examples)
+            found[form] = ndcg_at_10(ranks)
     assert len(set(found.values())) > 1
     assert figure == max(found.values())
     assert chosen.form == next(form for form, value in found.items() if value == figure)
