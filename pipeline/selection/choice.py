@@ -26,6 +26,8 @@ class Choice:
     inclusion: Floats | None = None  # n, each one's probability of being chosen
     k_star: int | None = None
     """Last rank of the policy's support; random, hardest and easiest have none."""
+    prefix: int | None = None
+    """Last rank that could be drawn: k_star, or more where the cap n p <= 1 is active."""
     value: float | None = None
     """What the policy promises."""
     worst_case: float | None = None
@@ -87,6 +89,7 @@ def choose(
         draw.places + 1,
         np.exp(draw.log_inclusion[draw.places]),
         policy.k_star if policy else None,
+        _last_rank(draw.log_inclusion),
         policy.value if policy else None,
         maxmin.worst_case(draw.log_inclusion, game) / params.count,
     )
@@ -120,7 +123,7 @@ def for_a_set(game: Game, log_p: Floats, count: int) -> Floats:
     if count * np.exp(log_p.max()) <= 1:
         return log_p
     log_costs, ranks = game.log_costs(), np.arange(1, game.sessions + 1)
-    k_star = int(np.flatnonzero(log_p > -np.inf)[-1]) + 1
+    k_star = _last_rank(log_p)
     lengths = np.linspace(max(k_star, min(count, game.sessions)), game.sessions, PREFIXES)
     prefixes = (np.where(ranks <= k, log_costs, -np.inf) for k in np.unique(lengths.astype(int)))
     return max(
@@ -156,6 +159,11 @@ def _policy(game: Game, params: SelectParams) -> tuple[Policy | None, Floats]:
             "rad_bc": strategies.rad_bc,
         }[params.policy](game)
     return policy, policy.log_probabilities
+
+
+def _last_rank(log_p: Floats) -> int:
+    """Return the last rank with a probability above 0."""
+    return len(log_p) - int(np.argmax(log_p[::-1] > -np.inf))
 
 
 def _draw(log_p: Floats, params: SelectParams, generator: np.random.Generator) -> Draw:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack, identity, kron
 
+from pipeline.errors import ParamsError
 from pipeline.selection.maxmin import Floats, Game, Policy
 
 LARGEST_POOL = 30_000  # sessions; beyond it the solver takes many minutes
@@ -51,6 +52,9 @@ def solve(gains: Gains, largest: float = 1.0) -> Policy:
     Args:
         gains: of each session.
         largest: bound of a session's probability; 1/n makes the policy the best for sets of n.
+
+    Raises:
+        ParamsError: the solver finds no solution.
     """
     n = len(gains.effective)
     smallest = gains.effective.min()
@@ -76,22 +80,11 @@ def solve(gains: Gains, largest: float = 1.0) -> Policy:
         options=TIGHT,
     )
     if found.status != 0:
-        raise RuntimeError(f"linear programme of {n:,} sessions: {found.message}")
+        why = " ".join(str(found.message).split())
+        raise ParamsError(
+            f"params.yaml: select.policy lp: no solution for {n:,} sessions ({why}); use exact"
+        )
     p = np.maximum(found.x[:n], 0) / gains.effective
     p /= p.sum()
     with np.errstate(divide="ignore"):
         return Policy(np.log(p), int(np.flatnonzero(p)[-1]) + 1, -found.fun)
-
-
-def worst_case(p: Floats, gains: Gains) -> float:
-    """Return min_c sum_s p_s w_s by the adversary's own programme."""
-    n = len(p)
-    worth = (p[:, None] * gains.weights()).ravel()  # N 3
-    found = linprog(
-        worth,
-        A_eq=csr_array(np.vstack([np.repeat(np.eye(n), 3, axis=1), np.tile(np.eye(3), n)])),
-        b_eq=np.concatenate([np.ones(n), gains.counts]),
-        method="highs",
-        options=TIGHT,
-    )
-    return float(found.fun)

@@ -99,13 +99,8 @@ def paper_corrected(game: Game) -> Policy:
     return _best_prefix(game, second_level=(a + b) / (1 + b))
 
 
-def first_segment(game: Game) -> Policy:
-    """Return the best policy that stops at rank k_in + k_si; for comparison."""
-    return _best_prefix(game, last=game.incorrect + game.similar)
-
-
-def _best_prefix(game: Game, second_level: float = 1.0, last: int | None = None) -> Policy:
-    """Return the best of the prefixes 1..k, k <= last, with a lower level beyond k_in + k_si.
+def _best_prefix(game: Game, second_level: float = 1.0) -> Policy:
+    """Return the best of the prefixes 1..k, with a lower level beyond k_in + k_si.
 
     Raises:
         ParamsError: no prefix has a positive worst case, so the best advice is to label nothing.
@@ -114,8 +109,8 @@ def _best_prefix(game: Game, second_level: float = 1.0, last: int | None = None)
     log_mass = game.log_costs()
     if second_level != 1:
         log_mass[boundary:] += np.log(second_level) if second_level > 0 else -np.inf
-    log_total = np.logaddexp.accumulate(log_mass[:last])  # log sum_{j<=k} (g_N/g_j) level_j
-    payoff = _payoff(game, second_level)[:last]
+    log_total = np.logaddexp.accumulate(log_mass)  # log sum_{j<=k} (g_N/g_j) level_j
+    payoff = _payoff(game, second_level)
     if not payoff.max(initial=0) > 0:
         raise ParamsError(
             f"params.yaml: select: with {game.effective:,} effective and {game.incorrect:,} "

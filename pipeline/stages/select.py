@@ -76,6 +76,7 @@ def _policy(
         "k_effective": game.effective,
         "k_incorrect": game.incorrect,
         "k_star": chosen.k_star,
+        "prefix": chosen.prefix,
         "value": _finite(chosen.value),
         "worst_case": _finite(chosen.worst_case),
         "share_with_target": with_target.sum() / len(selected),

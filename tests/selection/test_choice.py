@@ -113,6 +113,19 @@ def test_programme_refuses_gains_beyond_float64(select: SelectParams) -> None:
     assert chosen(AXIS, select, policy="exact", gain_power=300.0).k_star is not None
 
 
+def test_the_prefix_is_longer_than_the_policy_s_where_sessions_are_certain(
+    select: SelectParams,
+) -> None:
+    """500 of 1,690: the game's support ends at 1,580, the draw uses every rank."""
+    pool = [float(d) for d in range(1_690)]
+    many, few = chosen(pool, select, count=500), chosen(pool, select, count=5)
+    assert (many.k_star, many.prefix) == (1_580, 1_690)
+    assert 1_580 < many.ranks.max() <= 1_690
+    assert few.prefix == few.k_star == 1_580
+    hardest = chosen(pool, select, policy="hardest", count=5)
+    assert (hardest.k_star, hardest.prefix) == (None, 5)
+
+
 POOL = pl.DataFrame({"session_id": [3, 5, 8, 9], "difficulty": [0.3, 0.1, 0.2, 0.4]})
 LISTS = pl.DataFrame(
     {"list": ["a"] * 4, "position": [0, 1, 2, 3], "session_id": [8, 77, 3, 5]},

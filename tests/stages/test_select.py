@@ -83,7 +83,7 @@ def test_small_share_of_the_pool_keeps_the_whole_value(paths: Paths, project: Pa
     facts = files.read_json(paths.selected(CELL) / "policy.json")
     assert facts["worst_case"] == pytest.approx(facts["value"])
     ranks = SELECTED.read(paths.selected(CELL))["difficulty_rank"]
-    assert ranks.max() <= facts["k_star"]
+    assert ranks.max() <= facts["prefix"] == facts["k_star"]
 
 
 @pytest.mark.parametrize("sampler", ["systematic", "sequential"])
@@ -105,7 +105,8 @@ def test_recorded_list_is_followed_within_the_training_part(paths: Paths, projec
     assert chosen["session_id"].to_list() == [4, 7]
     assert chosen["inclusion_probability"].null_count() == 2
     facts = files.read_json(paths.selected(CELL) / "policy.json")
-    assert (facts["k_star"], facts["value"], facts["worst_case"]) == (None, None, None)
+    unknown = ("k_star", "prefix", "value", "worst_case")
+    assert [facts[name] for name in unknown] == [None] * 4
 
 
 def test_recorded_pool_is_sessions_with_a_ranking(paths: Paths, project: Path) -> None:
