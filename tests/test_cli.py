@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from pipeline import __doc__ as overview
 from pipeline.cli import app
 
-HEAVY = ("torch", "polars", "pyarrow", "scipy", "duckdb", "numpy", "dvc", "pydantic")
+HEAVY = ("torch", "polars", "pyarrow", "scipy", "numpy", "dvc", "pydantic")
 
 
 def run(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
