@@ -192,16 +192,21 @@ def _labels_verify(dataset: DatasetName, as_json: AsJson = False) -> None:
 @labels.command("journal")
 def _labels_journal(
     clear: Annotated[bool, typer.Option("--clear", help="Delete its files.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --clear: also answers no store here has.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the journal's files: answers kept outside the project, for all projects."""
     from pipeline.labelling import display, overview  # noqa: PLC0415
     from pipeline.labelling.journal import Journal  # noqa: PLC0415
+    from pipeline.paths import Paths  # noqa: PLC0415
 
     rows = overview.journal_rows()
     display.show_rows(rows, f"{Journal.here().folder} holds no answers", as_json=as_json)
     if clear:
-        typer.echo(f"deleted {Journal.here().clear()} files", err=True)
+        deleted = overview.clear_journal(Paths(Path()), anyway=yes)
+        typer.echo(f"deleted {deleted} files", err=True)
 
 
 def main() -> None:

@@ -128,12 +128,17 @@ class Paths:
         """Store of paid rankings (append-only parts, shared through a remote)."""
         return self.root / "data/labels" / dataset
 
+    def stores(self) -> list[Path]:
+        """The stores of paid answers that are here, hints and rankings of every dataset."""
+        both = (self.hints_store("any").parent, self.labels_store("any").parent)
+        return sorted(one for kind in both for one in kind.glob("*") if one.is_dir())
+
     def label_parts(self, dataset: str) -> Path:
-        """Names of the label store's parts (in Git), so that a missing one is noticed."""
+        """The label store's parts and what they cost (in Git), so that a missing one is noticed."""
         return self.root / "reports" / dataset / "label_parts.json"
 
     def hint_parts(self, dataset: str) -> Path:
-        """Names of the hint store's parts (in Git)."""
+        """The hint store's parts and what they cost (in Git)."""
         return self.root / "reports" / dataset / "hint_parts.json"
 
     def labelled(self, cell: Cell) -> Path:

@@ -72,6 +72,12 @@ def test_a_stage_reads_only_from_its_left(stages: dict[str, Any]) -> None:
         before |= outputs(stage)
 
 
+def test_figures_wait_for_what_was_bought_and_not_for_the_stores(stages: dict[str, Any]) -> None:
+    read, paths = places(stages["evaluate"]["deps"]), Paths()
+    assert {str(paths.hint_parts("tiny")), str(paths.label_parts("tiny"))} <= read
+    assert read.isdisjoint({str(paths.hints_store("tiny")), str(paths.labels_store("tiny"))})
+
+
 def test_every_command_is_the_stage_s_own_name(stages: dict[str, Any]) -> None:
     for name, stage in stages.items():
         assert stage["cmd"].startswith(f"python -m pipeline {name}")

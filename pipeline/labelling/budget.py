@@ -2,7 +2,8 @@
 
 Before the first paid request the gate compares the plan with what was allowed. While requests are
 under way each one reserves the most it can cost and settles with what it did cost, so that the cap
-holds with any number of them at once.
+holds with any number of them at once. It holds for one run of a paying stage, further tries
+included; the next run may spend as much again.
 """
 
 import asyncio
@@ -131,13 +132,14 @@ def gate(
             f"{store}: {plan.requests:,} missing ({here:,} here), about {plan.prompt_tokens:,} + "
             f"{plan.completion_tokens:,} tokens, about ${_dollars(about)}, and "
             f"{' and '.join(faults)}; {sent}. To buy them set {', '.join(ways)} below "
-            f"label_transport in params.yaml; to fetch what others bought run `dvc pull {store}`"
+            "label_transport in params.yaml (each run of hints or label may spend the budget); to "
+            f"fetch what others bought run `dvc pull {store}`"
         )
     return price
 
 
 class Budget:
-    """The running cap: reserve before sending, settle after."""
+    """The running cap of one run of a stage: reserve before sending, settle after."""
 
     def __init__(self, cap_usd: float) -> None:
         self.cap_usd = cap_usd
@@ -161,7 +163,8 @@ class Budget:
                     raise SpendRefused(
                         f"label_transport.budget_usd {self.cap_usd:g} is used up: "
                         f"${self.spent_usd:.4f} spent and the next request may cost "
-                        f"${most_usd:.4f}; raise it in params.yaml to go on"
+                        f"${most_usd:.4f}; what was answered is saved; each run of hints or label "
+                        "may spend this much: run it again, or raise it in params.yaml"
                     )
                 await self._changed.wait()
             self._reserved_usd += most_usd

@@ -140,7 +140,7 @@ class Buyer:
 
     def _buy(self, requests: Sequence[Request], budget: Budget) -> Bought:
         here = self.place.store
-        kept = self.journal.read(frozenset(request.dataset for request in requests))
+        kept = self.journal.read(requests)
         made = plan.compare(requests, here.read(plan.INDEX), kept, self.reuse)
         saved = kept.filter(pl.col("key").is_in(list(set(made.journal.values()))))
         here.write(saved)

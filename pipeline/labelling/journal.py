@@ -15,7 +15,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ import polars as pl
 
 from pipeline.errors import LabelError
 from pipeline.labelling import store
+from pipeline.labelling.request import Request
 
 FOLDER_VARIABLE = "DISTILREC_JOURNAL"
 SYNC_ANSWERS = 50
@@ -124,13 +125,21 @@ class Journal:
         """Return a new file for answers, made at the first one."""
         return LineFile(self.folder, "answers.jsonl")
 
-    def read(self, datasets: frozenset[str] | None = None) -> pl.DataFrame:
-        """Return the answers in all files, one row a key; damaged lines are left out."""
+    def read(self, requests: Collection[Request] | None = None) -> pl.DataFrame:
+        """Return the answers in all files, one row a key; damaged lines are left out.
+
+        Args:
+            requests: only what may serve one of them: answers of its dataset, and those with its
+                key, whatever the dataset was called then.
+        """
         rows = [value for path in self.files() for value in checked_lines(path)]
         for value in rows:
             value["created_at"] = datetime.fromisoformat(value["created_at"])
-        kept = [value for value in rows if datasets is None or value["dataset"] in datasets]
-        return store.union(store.frame(kept))
+        if requests is not None:
+            datasets = {request.dataset for request in requests}
+            keys = {request.key for request in requests}
+            rows = [row for row in rows if row["dataset"] in datasets or row["key"] in keys]
+        return store.union(store.frame(rows))
 
     def clear(self) -> int:
         """Delete all files of answers and return their number."""

@@ -1,8 +1,8 @@
 """The ledger: what became of every attempt, in line files beside the journal.
 
 States: `sent`; then `answered`, `refused`, `truncated`, or `failed:<why>`; `unknown` where a
-request may have been billed although no answer came (a timeout, a cut connection). Failures live
-here alone: they are never in the store, and never count as an answer.
+request may have been billed although no answer came (a timeout, a cut connection, Ctrl-C). Failures
+live here alone: they are never in the store, and never count as an answer.
 """
 
 from collections.abc import Iterator

@@ -1,11 +1,13 @@
 """What `distilrec labels ...` tells: plain rows, made without asking anybody anything."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.errors import DataError, SpendRefused
+import polars as pl
+
+from pipeline.errors import DataError, LabelError, SpendRefused
 from pipeline.labelling import ledger, parts, plan, rankings, store
 from pipeline.labelling.budget import estimate, gate
 from pipeline.labelling.buyer import Place
@@ -22,6 +24,7 @@ from pipeline.labelling.journal import Journal, damaged_lines
 from pipeline.labelling.providers import provider_of
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.request import Request
+from pipeline.labelling.store import Store
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths, cells
 from pipeline.tables import HINTS
@@ -49,11 +52,13 @@ def plan_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
 
 def status_rows(paths: Paths, dataset: str) -> list[Row]:
     """Return what each store of a dataset holds, what is not here, and what failed."""
-    failed = Counter(
-        (entry["kind"], entry["state"].partition(":")[2])
-        for entry in ledger.entries(Journal.here().folder)
-        if entry["dataset"] == dataset and entry["state"].startswith(("failed", "unknown"))
-    )
+    failed: Counter[tuple[str, str]] = Counter()
+    unknown: dict[str, float] = defaultdict(float)
+    for entry in ledger.entries(Journal.here().folder):
+        state, _, why = entry["state"].partition(":")
+        if entry["dataset"] == dataset and state in {"failed", "unknown"}:
+            failed[entry["kind"], why] += 1
+            unknown[entry["kind"]] += entry["at_most_usd"] if state == "unknown" else 0.0
     rows = []
     for kind, place in _places(paths, dataset).items():
         held = store.summary(place.store.folder)
@@ -63,10 +68,11 @@ def status_rows(paths: Paths, dataset: str) -> list[Row]:
                 "parts": len(place.store.parts()),
                 "rows": held.rows,
                 **{name: held.outcomes.get(name, 0) for name in store.FINAL},
-                "prompt_tokens": held.prompt_tokens,
-                "completion_tokens": held.completion_tokens,
-                "cost_usd": held.cost_usd,
-                "offline": held.offline,
+                "prompt_tokens": held.bought.prompt_tokens,
+                "completion_tokens": held.bought.completion_tokens,
+                "cost_usd": held.bought.cost_usd,
+                "unknown_at_most_usd": round(unknown[kind], 9),
+                "offline": not held.bought.count,
                 "parts_not_here": len(parts.absent(place.names, place.store)),
                 "failed_attempts": {why: n for (what, why), n in failed.items() if what == kind},
             }
@@ -100,25 +106,51 @@ def journal_rows() -> list[Row]:
     return rows
 
 
+def clear_journal(paths: Paths, *, anyway: bool) -> int:
+    """Delete the journal's files of answers and return their number.
+
+    Raises:
+        LabelError: answers are in no store of this project, and it was not said to delete them.
+    """
+    journal = Journal.here()
+    saved = [Store(folder).read(["key"]) for folder in paths.stores()]
+    lost = set(journal.read()["key"]).difference(*(rows["key"] for rows in saved))
+    if lost and not anyway:
+        raise LabelError(
+            f"{journal.folder}: {len(lost):,} answers are in no store of this project, so clearing "
+            "would lose them; nothing was deleted; `distilrec hints` and `label` take what they "
+            "ask from here, `--clear --yes` deletes all the same"
+        )
+    return journal.clear()
+
+
 def shown_labels(params: Params, paths: Paths, dataset: str, session: int) -> list[Row]:
     """Return a session's prompt, answer and ranking with titles, for each cell that selected it.
 
     Raises:
-        DataError: no cell of the run selected the session.
+        DataError: no cell of the run selected the session, or the labeller cannot be asked for it.
     """
     context = context_of(params, paths, dataset)
     provider = provider_of(context)
     hints = HINTS.read(paths.hinted(dataset))
     rows = labels_place(paths, dataset).store.read()
-    shown = []
+    shown, not_recorded = [], 0
     for cell in cells(params.run, dataset):
         cases = [c for c in cell_cases(paths, cell, context, hints) if c.session_id == session]
-        for request in asked(cases, provider).requests.values():
+        wanted = asked(cases, provider)
+        not_recorded += wanted.missing
+        for request in wanted.requests.values():
             reuse = "request" if provider.free else params.label.reuse
             found = rankings.ranked(
                 {session: request}, rows, reuse, params.label.max_repeats, params.label.min_ranking
             )
             shown.append(_shown(cell, request, found.get(session), context))
+    if not_recorded and not shown:
+        raise DataError(
+            f"session {session} of '{dataset}' is selected, but label.provider "
+            f"{params.label.provider} has no recorded answer for it; to select recorded sessions "
+            "only set select.pool: recorded in params.yaml"
+        )
     if not shown:
         raise DataError(
             f"session {session} of '{dataset}' is in no selection of this run; "
@@ -159,7 +191,7 @@ def _plan_row(
     label, transport = context.label, context.transport
     reuse = "request" if provider.free else label.reuse
     columns = [*plan.INDEX, "request", "offered"]
-    rows, kept = place.store.read(columns), Journal.here().read(frozenset({context.dataset}))
+    rows, kept = place.store.read(columns), Journal.here().read(requests)
     made = plan.compare(requests, rows, kept, reuse)
     strict = plan.compare(requests, rows, kept, "request")
     needs = estimate([] if provider.free else made.missing, transport)
@@ -170,7 +202,9 @@ def _plan_row(
         "in_journal": len(made.journal),
         "missing": len(made.missing),
         "reused": made.reused,
-        "reused_although_changed": plan.reasons(requests, rows, made),
+        "reused_although_changed": plan.reasons(
+            requests, pl.concat([rows, kept.select(columns)]), made
+        ),
         "missing_under_reuse_request": len(strict.missing),
         "prompt_tokens": needs.prompt_tokens,
         "completion_tokens": needs.completion_tokens,

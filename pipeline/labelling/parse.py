@@ -1,7 +1,7 @@
 """Raw answers read into rankings and hints: strict JSON, then repair, then bracketed labels.
 
-Free and repeatable: `PARSER_VERSION` changes when the same answer would be read otherwise. Nothing
-an answer holds can raise here; what cannot be read comes back empty.
+Free and repeatable: `labelled` depends on this file, so a better parser reads old answers again.
+Nothing an answer holds can raise here; what cannot be read comes back empty.
 """
 
 import json
@@ -12,7 +12,6 @@ from typing import Any
 
 import json_repair
 
-PARSER_VERSION = 1
 LONGEST_REPAIR = 50_000  # characters; json-repair's time grows faster than its input
 EMBEDDED = re.compile(r"\{[^{}]*\}")
 BRACKETED = re.compile(r"[\[<]([^\[\]<>]+)[\]>]")

@@ -1,19 +1,22 @@
-"""The names of a store's parts, kept in Git: `dvc.lock` holds only how many there are.
+"""The names of a store's parts and what they cost, kept in Git: `dvc.lock` holds only a count.
 
 A name that is recorded but not here is a part that somebody paid for and that was not fetched.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from pipeline import files
 from pipeline.errors import LabelError
-from pipeline.labelling.store import Store
+from pipeline.labelling.store import Store, summary
 
 
 def absent(names: Path, store: Store) -> list[str]:
     """Return the recorded paid parts that are not in the store's folder."""
     here = {path.name for path in store.parts()}
-    return [name for name in _recorded(names) if name not in here]
+    return [name for name in _recorded(names)["paid"] if name not in here]
 
 
 def refuse_absent(names: Path, store: Store, title: str) -> None:
@@ -32,18 +35,23 @@ def refuse_absent(names: Path, store: Store, title: str) -> None:
 
 
 def write_names(names: Path, store: Store) -> None:
-    """Record the parts that are here, and keep the names of paid ones that are not."""
+    """Record the parts and what was bought; what is recorded of paid parts not here is kept."""
     free = {path.name for path in store.free_parts()}
     here = {path.name for path in store.parts()}
-    paid = sorted((here - free) | set(_recorded(names)))
-    files.write_json(names, {"free": sorted(free), "paid": paid})
+    before = _recorded(names)
+    bought: Mapping[str, Any] = asdict(summary(store.folder).bought)
+    if not here.issuperset(before["paid"]):
+        bought = before.get("bought", bought)
+    paid = sorted((here - free).union(before["paid"]))
+    files.write_json(names, {"free": sorted(free), "paid": paid, "bought": bought})
 
 
-def _recorded(names: Path) -> list[str]:
+def _recorded(names: Path) -> Mapping[str, Any]:
     if not names.exists():
-        return []
+        return {"paid": []}
     try:
-        return [str(name) for name in files.read_json(names)["paid"]]
+        content = files.read_json(names)
+        return {**content, "paid": [str(name) for name in content["paid"]]}
     except (ValueError, KeyError, TypeError):
         raise LabelError(
             f"{names}: not readable, so it cannot be told which paid parts there are; restore it "

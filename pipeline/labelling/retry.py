@@ -20,9 +20,11 @@ LONGEST_WAIT_SECONDS = 60.0
 class Failed(Exception):  # noqa: N818 - a state of a request, as the ledger names it
     """An attempt brought no answer, and asking this request again is of no use."""
 
-    def __init__(self, why: str, may_be_billed: bool = False) -> None:
+    def __init__(self, why: str, may_be_billed: bool = False, said: str = "") -> None:
         super().__init__(why)
         self.why = why
+        self.said = said
+        """The reply's words, where it was no answer; for the ledger."""
         self.may_be_billed = may_be_billed
         """The service may have worked for it, and is counted as if it had."""
 

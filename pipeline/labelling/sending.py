@@ -90,8 +90,11 @@ class Sending:
             except Failed as fault:
                 cost = most if fault.may_be_billed else 0.0
                 state = "unknown" if fault.may_be_billed else "failed"
-                self.ledger.note(request, f"{state}:{fault.why}", cost)
+                self.ledger.note(request, f"{state}:{fault.why}", cost, fault.said)
                 self._obey(fault, limiter)
+                raise
+            except asyncio.CancelledError:
+                self.ledger.note(request, "unknown:interrupted", most)
                 raise
             except LabelError as error:
                 cost = 0.0

@@ -50,6 +50,8 @@ FINAL = ("answered", "refused", "truncated")
 IDENTITY = ("dataset", "kind", "subject_id", "prompt_version", "endpoint", "model", "repeat")
 """What two requests share when one's answer may serve the other under ``reuse: session``."""
 HEAVY = frozenset({"request", "offered", "response"})
+TAKEN = ("prompt_tokens", "completion_tokens", "cost_usd", "latency_ms")
+"""What an answer took."""
 ORDER = ("key", "response_sha256", *(n for n in COLUMNS if n not in {"key", "response_sha256"}))
 """Of several rows of one key the first in this order serves."""
 
@@ -173,32 +175,43 @@ class Store:
 
 
 @dataclass(frozen=True)
+class Bought:
+    """What a service answered and what that took; labels made here, for nothing, do not count."""
+
+    count: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+    """Of answering, one after another."""
+
+
+@dataclass(frozen=True)
 class StoreSummary:
     """What a store holds and what that cost."""
 
     rows: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     """Rows by outcome."""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: float = 0.0
-    offline: bool = True
-    """No row came from a service: all were made here, for nothing."""
+    bought: Bought = Bought()
 
 
 def summary(folder: Path) -> StoreSummary:
-    """Return what the store in a folder holds: rows by outcome, tokens, dollars."""
-    rows = Store(folder).read(
-        ["outcome", "prompt_tokens", "completion_tokens", "cost_usd", "created_at"]
-    )
+    """Return what the store in a folder holds: rows by outcome, and what was bought."""
+    rows = Store(folder).read(["outcome", "created_at", *TAKEN])
     counts = rows.group_by("outcome").len().sort("outcome")
+    bought = rows.filter(pl.col("created_at").is_not_null())
+    taken = dict(zip(TAKEN, bought.select(TAKEN).sum().row(0), strict=True))
     return StoreSummary(
         rows=rows.height,
         outcomes=dict(counts.iter_rows()),
-        prompt_tokens=int(rows["prompt_tokens"].sum()),
-        completion_tokens=int(rows["completion_tokens"].sum()),
-        cost_usd=float(rows["cost_usd"].sum()),
-        offline=bool(rows["created_at"].is_null().all()),
+        bought=Bought(
+            count=bought.height,
+            prompt_tokens=taken["prompt_tokens"],
+            completion_tokens=taken["completion_tokens"],
+            cost_usd=round(taken["cost_usd"], 9),
+            seconds=round(taken["latency_ms"] / 1000, 1),
+        ),
     )
 
 

@@ -1,8 +1,9 @@
 """Rank every test target with each of a cell's models, and say what follows.
 
-Reads the tables ``sessions``, ``catalog``, ``difficulty``, ``selected``, ``labelled``, the store of
-labels and the models. Writes the table ``ranks``, ``metrics.json`` and the tables behind the plots.
-Obeys the sections ``evaluate`` and ``dataset.<name>``.
+Reads the tables ``sessions``, ``catalog``, ``difficulty``, ``selected``, ``labelled``, the models,
+and what hints and labels have cost, from ``hint_parts.json`` and ``label_parts.json``. Writes the
+table ``ranks``, ``metrics.json`` and the tables behind the plots. Obeys the sections ``evaluate``
+and ``dataset.<name>``.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from pipeline import console, files
 from pipeline.errors import DataError
 from pipeline.evaluation import cell as figures
 from pipeline.evaluation import plots
-from pipeline.labelling.store import Store
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import registry
@@ -37,7 +37,9 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     """Evaluate the cell's models on the test part."""
     folders = {name: folder for name, folder in paths.models(cell).items() if folder.exists()}
     test = _test_part(paths.sessions(cell.dataset))
-    labels = _labels(LABELLED.read(paths.labelled(cell)), Store(paths.labels_store(cell.dataset)))
+    stores = (paths.hint_parts(cell.dataset), paths.label_parts(cell.dataset))
+    bought = [files.read_json(path)["bought"] for path in stores]
+    labels = _labels(LABELLED.read(paths.labelled(cell)), bought)
     difficulty, selected = (
         DIFFICULTY.read(paths.difficulty(cell)),
         SELECTED.read(paths.selected(cell)),
@@ -109,20 +111,16 @@ def _size(folder: Path) -> dict[str, int]:
     }
 
 
-def _labels(labelled: pl.DataFrame, store: Store) -> dict[str, Any]:
-    """Return what the cell's labels are, and what the dataset's store of answers has cost.
-
-    Answers without a time were made here, for nothing: their tokens and seconds do not count.
-    """
-    columns = ["created_at", "prompt_tokens", "completion_tokens", "cost_usd", "latency_ms"]
-    bought = store.read(columns).filter(pl.col("created_at").is_not_null())
+def _labels(labelled: pl.DataFrame, bought: list[dict[str, float]]) -> dict[str, Any]:
+    """Return what the cell's labels are, and what the dataset's answers, hints included, cost."""
+    total = {name: sum(one[name] for one in bought) for name in bought[0]}
     return {
         "asked": len(labelled),
         "usable": int((labelled["outcome"] == "usable").sum()),
         "with_target": int(labelled["contains_target"].sum()),
-        "bought": len(bought),
-        "prompt_tokens": int(bought["prompt_tokens"].sum()),
-        "completion_tokens": int(bought["completion_tokens"].sum()),
-        "dollars": float(bought["cost_usd"].sum()),
-        "seconds": round(float(bought["latency_ms"].sum()) / 1000, 1),
+        "bought": total["count"],
+        "prompt_tokens": total["prompt_tokens"],
+        "completion_tokens": total["completion_tokens"],
+        "dollars": round(total["cost_usd"], 9),
+        "seconds": round(total["seconds"], 1),
     }

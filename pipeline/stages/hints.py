@@ -2,7 +2,7 @@
 
 Reads: `data/sessions`, and `data/difficulty` of the run's cells (the teachers' lists).
 Writes: `data/hints/<dataset>` (raw answers), `data/hinted/<dataset>` (table `hints`), and the names
-of the store's parts in `reports/<dataset>/hint_parts.json`.
+of the store's parts with what they cost in `reports/<dataset>/hint_parts.json`.
 Parameters: `hints`, `label`; `label_transport` says how and up to what cost.
 """
 

@@ -1,8 +1,8 @@
 """Have the LLM rank the candidates of the selected sessions. Can cost money.
 
 Reads: `data/sessions`, `data/hinted`, and `data/selected` of the run's cells.
-Writes: `data/labels/<dataset>` (raw answers, append-only), and the names of its parts in
-`reports/<dataset>/label_parts.json`.
+Writes: `data/labels/<dataset>` (raw answers, append-only), and the names of its parts with what
+they cost in `reports/<dataset>/label_parts.json`.
 Parameters: `label`; `label_transport` says how and up to what cost.
 """
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from pipeline import files
+from pipeline.cli import app
 from pipeline.errors import DataError, LabelError, SpendRefused
 from pipeline.labelling import ledger, lock, overview, store
 from pipeline.labelling.cases import labels_place
@@ -18,6 +20,7 @@ from pipeline.params import Params
 from pipeline.paths import Paths, cells
 from pipeline.stages import hints, label, labelled
 from pipeline.tables import HINTS, LABELLED, SELECTED
+from tests.labelling.buy_many import buyer, requests
 from tests.labelling.conftest import DATASET, TITLES, StartStub, paying, selected
 
 KEY = "sk-canary-77aa01"
@@ -106,6 +109,57 @@ def test_a_recorded_part_that_is_not_here_stops_with_the_command(
     assert len(stub.paid()) == 4
 
 
+def test_what_was_bought_stands_beside_the_names_of_the_parts(
+    params: Params, paths: Paths, start_stub: StartStub
+) -> None:
+    paid = paying(params, start_stub().url)
+    run = bought(paid, paths)
+    hint = files.read_json(paths.hint_parts(DATASET))["bought"]
+    label_ = files.read_json(paths.label_parts(DATASET))["bought"]
+    assert (hint["count"], label_["count"]) == (1, 3)
+    assert hint["cost_usd"] > 0
+    assert label_["cost_usd"] == pytest.approx(run.cost_usd)
+    assert label_["prompt_tokens"] == run.prompt_tokens
+    assert label_["seconds"] >= 0
+    before = paths.label_parts(DATASET).read_bytes()
+    bought(paid, paths)
+    assert paths.label_parts(DATASET).read_bytes() == before
+
+
+def test_a_renamed_dataset_pays_nothing_again(
+    tmp_path: Path, params: Params, start_stub: StartStub
+) -> None:
+    stub = start_stub()
+    buyer(tmp_path / "old", stub.url).obtain(requests(3))
+    renamed = [replace(request, dataset="films") for request in requests(3)]
+    found = buyer(tmp_path / "new", stub.url).obtain(renamed)
+    assert (found.from_journal, found.made, len(stub.paid())) == (3, 0, 3)
+
+
+def test_the_journal_is_cleared_only_of_what_a_store_has(
+    params: Params, paths: Paths, start_stub: StartStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bought(paying(params, start_stub().url), paths)
+    monkeypatch.chdir(paths.root)
+    command = ["labels", "journal", "--clear"]
+    shutil.move(paths.labels_store(DATASET), paths.root / "elsewhere")
+    refused = CliRunner().invoke(app, command)
+    assert "3 answers are in no store of this project" in str(refused.exception)
+    assert Journal.here().read().height == 4
+    shutil.move(paths.root / "elsewhere", paths.labels_store(DATASET))
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert Journal.here().files() == []
+
+
+def test_the_journal_is_cleared_of_everything_on_request(
+    tmp_path: Path, start_stub: StartStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buyer(tmp_path, start_stub().url).obtain(requests(2))
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["labels", "journal", "--clear", "--yes"]).exit_code == 0
+    assert Journal.here().files() == []
+
+
 def test_an_offline_run_keeps_the_names_of_paid_parts(
     params: Params, paths: Paths, start_stub: StartStub
 ) -> None:
@@ -115,7 +169,7 @@ def test_an_offline_run_keeps_the_names_of_paid_parts(
     shutil.rmtree(paths.labels_store(DATASET))
     bought(params, paths)
     after = files.read_json(paths.label_parts(DATASET))
-    assert after["paid"] == names["paid"]
+    assert (after["paid"], after["bought"]) == (names["paid"], names["bought"])
     assert len(after["free"]) == 1
 
 
@@ -239,6 +293,21 @@ def test_a_service_that_answers_nothing_is_an_error_with_the_reason(
     stub = start_stub({"body": "<html>"})
     with pytest.raises(LabelError, match=r"none of 1 requests was answered \(1 x no message"):
         hints.run(paying(params, stub.url), paths, DATASET)
+    last = list(ledger.entries(Journal.here().folder))[-1]
+    assert (last["state"], last["detail"]) == ("unknown:no message in the reply", "<html>")
+    status, _ = overview.status_rows(paths, DATASET)
+    assert status["unknown_at_most_usd"] == round(last["at_most_usd"], 9) > 0
+
+
+def test_a_reply_that_is_no_answer_is_kept_short_and_without_the_key(
+    params: Params, paths: Paths, start_stub: StartStub
+) -> None:
+    stub = start_stub({"body": f"{KEY} " + "x" * 5_000})
+    with pytest.raises(LabelError, match="no message"):
+        hints.run(paying(params, stub.url), paths, DATASET)
+    detail = list(ledger.entries(Journal.here().folder))[-1]["detail"]
+    assert detail.startswith("[key] xxx")
+    assert len(detail) == 1_000
 
 
 def test_what_was_answered_before_a_refusal_is_saved(
@@ -354,3 +423,8 @@ def test_a_plan_counts_what_is_reused_and_why(
     assert (row["here"], row["missing"], row["reused"]) == (3, 0, 3)
     assert row["reused_although_changed"] == {"settings": 3}
     assert (row["missing_under_reuse_request"], row["gate"]) == (3, "nothing to buy")
+    shutil.rmtree(paths.labels_store(DATASET))
+    paths.label_parts(DATASET).unlink()
+    _, row = overview.plan_rows(warmer, paths, DATASET)
+    assert (row["here"], row["in_journal"]) == (0, 3)
+    assert row["reused_although_changed"] == {"settings": 3}

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 
+from pipeline.labelling import ledger
+from pipeline.labelling.journal import Journal
 from pipeline.labelling.store import Store, summary
 from tests.labelling.buy_many import CONCURRENCY, buyer, requests
 from tests.labelling.conftest import StartStub, Stub
@@ -61,6 +63,12 @@ def test_after_an_interrupt_the_store_holds_what_was_answered(
     wait_for(stub, 10)
     os.kill(labeller.pid, signal.SIGINT)
     assert labeller.wait(timeout=10) != 0
+    states = defaultdict(list)
+    for entry in ledger.entries(Journal.here().folder):
+        states[entry["key"]].append(entry["state"])
+    under_way = [found for found in states.values() if found[-1] == "unknown:interrupted"]
+    assert 1 <= len(under_way) <= CONCURRENCY
+    assert not any(found[-1] == "sent" for found in states.values())
     assert Store(tmp_path / "store").damaged() == []
     assert summary(tmp_path / "store").rows >= 10 - CONCURRENCY
     assert start(tmp_path, stub, project).wait(timeout=30) == 0

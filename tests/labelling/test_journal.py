@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,8 @@ def test_clearing_deletes_the_files(tmp_path: Path) -> None:
     assert Journal(tmp_path).read().is_empty()
 
 
-def test_answers_of_other_datasets_are_left_out(tmp_path: Path) -> None:
-    write(tmp_path, "a")
-    assert Journal(tmp_path).read(frozenset({"another"})).is_empty()
+def test_answers_of_other_datasets_serve_the_same_request_alone(tmp_path: Path) -> None:
+    write(tmp_path, "a", "b")
+    renamed = replace(request("a"), dataset="another")
+    assert Journal(tmp_path).read([renamed])["key"].to_list() == [renamed.key]
+    assert Journal(tmp_path).read([replace(request("c"), dataset="another")]).is_empty()

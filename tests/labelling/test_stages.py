@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from pipeline import files
 from pipeline.cli import app
 from pipeline.errors import DataError, LabelError, ParamsError
-from pipeline.labelling import store
+from pipeline.labelling import overview, store
 from pipeline.params import Params
 from pipeline.paths import Paths, cells
 from pipeline.stages import hints, label, labelled
@@ -43,7 +44,8 @@ def test_a_labeller_that_needs_no_hints_says_why_there_are_none(
     assert (row["backbone"], row["recipe"], row["seed"], row["hints"]) == ("fpmc", "strong", 1, [])
     assert row["reason"] == "label.provider similarity needs none"
     assert paths.hints_store(DATASET).is_dir()
-    assert files.read_json(paths.hint_parts(DATASET)) == {"free": [], "paid": []}
+    expected = {"free": [], "paid": [], "bought": asdict(store.Bought())}
+    assert files.read_json(paths.hint_parts(DATASET)) == expected
 
 
 def test_offline_labels_go_the_whole_way(params: Params, paths: Paths) -> None:
@@ -55,7 +57,7 @@ def test_offline_labels_go_the_whole_way(params: Params, paths: Paths) -> None:
     table = LABELLED.read(paths.labelled(cell))
     assert table["session_id"].to_list() == [0, 2, 4]
     assert table["ranking"].list.len().to_list() == [3, 3, 3]
-    assert store.summary(paths.labels_store(DATASET)).offline
+    assert store.summary(paths.labels_store(DATASET)).bought.count == 0
 
 
 def test_offline_labels_are_equal_bytes_in_every_clone(
@@ -180,6 +182,17 @@ def test_a_selection_from_other_sessions_is_told_from_today_s(params: Params, pa
 def test_show_of_a_session_that_was_not_selected_says_so(folder: Path) -> None:
     done = CliRunner().invoke(app, ["labels", "show", DATASET, "3"])
     assert "session 3 of 'tiny' is in no selection of this run" in str(done.exception)
+
+
+def test_show_of_a_selected_session_without_a_recorded_answer_says_so(
+    params: Params, paths: Paths
+) -> None:
+    replay = with_label(params, provider="replay")
+    run(replay, paths)
+    with pytest.raises(DataError, match=r"session 4 of 'tiny' is selected, but .* no recorded"):
+        overview.shown_labels(replay, paths, DATASET, 4)
+    with pytest.raises(DataError, match="session 3 of 'tiny' is in no selection"):
+        overview.shown_labels(replay, paths, DATASET, 3)
 
 
 def test_verify_names_each_part_and_fails_for_a_damaged_one(folder: Path) -> None:

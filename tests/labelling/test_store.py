@@ -157,14 +157,12 @@ def test_the_summary_counts_rows_tokens_and_dollars(tmp_path: Path) -> None:
     here.write(frame([store.row(request("c"), replace(PAID, outcome="refused"))]))
     found = summary(tmp_path)
     assert (found.rows, found.outcomes) == (3, {"answered": 2, "refused": 1})
-    assert (found.prompt_tokens, found.completion_tokens) == (2100, 180)
-    assert found.cost_usd == pytest.approx(0.003)
-    assert not found.offline
+    assert found.bought == store.Bought(3, 2100, 180, 0.003, seconds=2.4)
 
 
-def test_a_store_of_free_labels_is_offline(tmp_path: Path) -> None:
+def test_free_labels_are_not_counted_as_bought(tmp_path: Path) -> None:
     Store(tmp_path).write(rows("a", answer=FREE))
-    assert summary(tmp_path).offline
+    assert summary(tmp_path).bought == store.Bought()
     assert summary(tmp_path / "absent") == store.StoreSummary()
 
 

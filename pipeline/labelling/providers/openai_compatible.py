@@ -23,6 +23,7 @@ from pipeline.labelling.retry import Failed, TryAgain, is_retried, retry_after
 from pipeline.labelling.transport import HttpTransport, Reply, Transport, TransportFault
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+LONGEST_SAID = 1_000  # characters kept of a reply that may be billed and is no answer
 OUTCOMES: Mapping[str, Outcome] = {"length": "truncated", "content_filter": "refused"}
 
 
@@ -137,7 +138,8 @@ def _answer(reply: Reply, latency_ms: int) -> Answer:
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, Mapping) else None
     if not isinstance(choice, Mapping) or not isinstance(message, Mapping):
-        raise Failed("no message in the reply", may_be_billed=True)
+        said = clean(reply.text[:LONGEST_SAID], LONGEST_SAID)
+        raise Failed("no message in the reply", may_be_billed=True, said=said)
     refusal = message.get("refusal")
     reason = str(choice.get("finish_reason") or "")
     usage = value.get("usage")
