@@ -21,8 +21,9 @@ repro: $(VENV)/.installed  ## install what is missing, run the pipeline, show wh
 	@distilrec results
 	@echo "The report is in reports/index.html"
 
+# One thread a process: several processes of two threads each wait for one another on two cores.
 test: check  ## lint, types and tests
-	@python -m pytest -n $(JOBS) --dist loadgroup
+	@OMP_NUM_THREADS=1 python -m pytest -n $(JOBS) --dist loadgroup
 
 check: $(VENV)/.installed-dev  ## lint and types
 	@ruff check .
