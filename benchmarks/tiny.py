@@ -1,8 +1,9 @@
-"""Does a distilled student beat its undistilled self on made-up data? On five generator seeds.
+"""Does a distilled student beat its undistilled self on made-up data? On ten generator seeds.
 
 python -m benchmarks.tiny [SEED ...]
 
 Each seed is a world of its own: the whole pipeline runs on it as shipped, in a temporary folder.
+The generator was shaped while looking at worlds 1 to 5, so worlds 6 to 10 are the fairer answer.
 """
 
 import sys
@@ -17,7 +18,7 @@ from pipeline.interactions import synthetic
 from pipeline.params import Params, read_params
 from pipeline.paths import Cell, Paths, cells
 
-SEEDS = (1, 2, 3, 4, 5)
+SHAPED_ON, FRESH = (1, 2, 3, 4, 5), (6, 7, 8, 9, 10)
 PER_DATASET = ("fetch", "sessions", "baselines")
 PER_CELL = ("teacher", "student", "difficulty", "select")
 AFTER_LABELS = ("labelled", "distill", "evaluate")
@@ -64,12 +65,12 @@ def main(seeds: tuple[int, ...]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             for recipe, figures in run_world(seed, Path(folder)).items():
                 found.setdefault(recipe, []).append(figures)
-                print(seed, recipe, figures)
+                print(seed, recipe, figures, flush=True)
     rows = []
     for recipe, worlds in found.items():
-        for other, aim in (("student", ">= 4 of 5"), ("control", "a majority")):
+        for other, aim in (("student", ">= 4"), ("control", ">= 4")):
             better = sum(world["distilled"] > world[other] for world in worlds)
-            name = f"tiny, {recipe}: worlds where distilled beats {other}, NDCG@10"
+            name = f"tiny, worlds {seeds[0]} to {seeds[-1]}, {recipe}: distilled beats {other}"
             rows.append((name, better, f"of {len(worlds)}", aim))
     record(
         {"name": name, "value": value, "unit": unit, "aim": aim, "rival": None,
@@ -79,4 +80,6 @@ def main(seeds: tuple[int, ...]) -> None:
 
 
 if __name__ == "__main__":
-    main(tuple(map(int, sys.argv[1:])) or SEEDS)
+    given = tuple(map(int, sys.argv[1:]))
+    for group in (given,) if given else (SHAPED_ON, FRESH):
+        main(group)
