@@ -52,6 +52,18 @@ def read_cells(paths: Paths, run: RunParams) -> dict[Cell, Metrics]:
     return {cell: files.read_json(path) for cell, path in found.items()}
 
 
+def labelled_by(metrics: Metrics) -> str:
+    """Return in words who made the labels behind a cell's figures."""
+    labeller = metrics["labels"].get("labeller")
+    if labeller is None:
+        return "labels by nobody on record; run `dvc repro`"
+    if labeller["offline_stand_in"]:
+        return f"labels by {labeller['provider']} (offline stand-in, no LLM)"
+    if labeller["model"] is None:
+        return "labels recorded with the dataset"
+    return f"labels by {labeller['model']} at {labeller['endpoint']}"
+
+
 def mean_and_sd(values: Iterable[float]) -> tuple[float, float | None]:
     """Return the mean and the sample standard deviation, which one value does not have."""
     known = list(values)
@@ -64,6 +76,20 @@ def over_seeds(found: dict[Cell, Metrics]) -> dict[tuple[str, str, str], list[Me
     for cell, metrics in found.items():
         groups.setdefault((cell.dataset, cell.backbone, cell.recipe), []).append(metrics)
     return groups
+
+
+def undistilled(seeds: list[Metrics]) -> str:
+    """Return, in words, with how many seeds distilled and student agree in every figure.
+
+    Then no step of the distillation was better on the validation part than none. Empty: no seed.
+    """
+    differences = [one["differences"].get("distilled_minus_student", {}) for one in seeds]
+    equal = sum(
+        bool(one) and not any(any(interval.values()) for interval in one.values())
+        for one in differences
+    )
+    text = "validation kept the undistilled weights"
+    return f"{text} ({equal} of {len(seeds)} seeds)" if equal and len(seeds) > 1 else text * equal
 
 
 def rows(found: dict[Cell, Metrics]) -> list[Row]:

@@ -10,10 +10,12 @@ from pipeline.evaluation.results import (
     COUNTING,
     Metrics,
     Row,
+    labelled_by,
     mean_and_sd,
     over_seeds,
     read_cells,
     rows,
+    undistilled,
 )
 from pipeline.params import RunParams
 from pipeline.paths import Cell, Paths, cells
@@ -51,7 +53,7 @@ def _block(paths: Paths, found: dict[Cell, Metrics]) -> None:
         f"{about['cold_targets']:,} with a target never seen in training"
     )
     console.table(HEADERS, _lines(paths, found), whole_lines=True)
-    for text in _differences(found):
+    for text in (*_differences(found), *dict.fromkeys(map(labelled_by, found.values()))):
         console.out.print(text, markup=False)
     console.out.print(
         f"labels bought: {labels['bought']:,}, "
@@ -116,6 +118,8 @@ def _differences(found: dict[Cell, Metrics]) -> Iterator[str]:
             ]
             if every:
                 yield f"  {name.replace('_', ' ')}  {_difference(every)}"
+        if kept := undistilled(seeds):
+            yield f"  {kept}"
 
 
 def _difference(every: list[dict[str, float]]) -> str:

@@ -6,7 +6,7 @@ part a run, also when the run is stopped.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,12 @@ from pipeline.labelling import lock, parts, plan, store
 from pipeline.labelling.budget import Budget, gate
 from pipeline.labelling.journal import Journal, LineFile
 from pipeline.labelling.ledger import SUFFIX, Ledger
+from pipeline.labelling.plan import Usable
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
 from pipeline.labelling.sending import Sending
 from pipeline.labelling.store import Store
 from pipeline.params import LabelParams, LabelTransportParams
-
-Usable = Callable[[Mapping[str, Any]], bool]
-"""Whether a stored row holds an answer that will do."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +124,12 @@ class Buyer:
         for repeat in range(self.label.max_repeats + 1):
             tries = [replace(request, repeat=repeat) for request in requests]
             bought = bought.plus(self._buy(tries, budget))
-            requests = self._without_use(tries, usable) if repeat < self.label.max_repeats else []
+            if repeat == self.label.max_repeats:
+                break
+            requests = plan.without_use(tries, self.place.store.read(), self.reuse, usable)
             if not requests:
                 break
         return bought
-
-    def _without_use(self, tries: Sequence[Request], usable: Usable) -> list[Request]:
-        """Return the requests whose answer will not do; failed ones have none and stay failed."""
-        rows = self.place.store.read()
-        served = plan.match(tries, rows, self.reuse)
-        useless = {row["key"] for row in rows.iter_rows(named=True) if not usable(row)}
-        return [request for request in tries if served.get(request.key) in useless]
 
     def _buy(self, requests: Sequence[Request], budget: Budget) -> Bought:
         here = self.place.store

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
@@ -15,6 +16,12 @@ from pipeline.paths import Cell
 from pipeline.tables import HINTS
 
 MOST_HINTS = 6
+MOST_SHOWN = 200  # characters of an answer that cannot be read
+
+
+def is_readable(row: Mapping[str, Any]) -> bool:
+    """Return whether a stored answer holds hints."""
+    return bool(read_hints(row["response"]))
 
 
 def no_hints_table(cells: Sequence[Cell], reason: str) -> pl.DataFrame:
@@ -35,15 +42,20 @@ def hints_table(
 
 
 def _read(cell: Cell, request: Request, rows: pl.DataFrame, label: LabelParams) -> tuple[str, ...]:
+    answer = None
     for repeat in range(label.max_repeats + 1):
         served = plan.match([replace(request, repeat=repeat)], rows, label.reuse)
         for serving in served.values():
-            response = rows.filter(pl.col("key") == serving)["response"][0]
-            if hints := read_hints(response):
+            answer = str(rows.filter(pl.col("key") == serving)["response"][0])
+            if hints := read_hints(answer):
                 return tuple(clean(hint, HINT_LENGTH) for hint in hints[:MOST_HINTS])
+    where = f"data/hints/{cell.dataset}: no readable hints for {cell.backbone}/{cell.recipe}"
+    if answer is None:
+        raise LabelError(f"{where}: the request has no answer; run the stage again")
     raise LabelError(
-        f"data/hints/{cell.dataset}: no readable hints for {cell.backbone}/{cell.recipe}; run the "
-        "stage again if the request failed, or allow another try with label.max_repeats"
+        f"{where}: the answer was {answer[:MOST_SHOWN]!r}, and a hint answer is "
+        '{"hints": ["...", "..."]}; allow another try with label.max_repeats (now '
+        f"{label.max_repeats}), or choose another label.model"
     )
 
 

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -21,6 +22,7 @@ from pipeline.labelling.cases import (
     wanted_labels,
 )
 from pipeline.labelling.journal import Journal, damaged_lines
+from pipeline.labelling.notes import is_readable
 from pipeline.labelling.providers import provider_of
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.request import Request
@@ -30,6 +32,7 @@ from pipeline.paths import Cell, Paths, cells
 from pipeline.tables import HINTS
 
 Row = dict[str, Any]
+FEW_SESSIONS = 5  # named where somebody asks for one that was not selected
 
 
 def plan_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
@@ -43,8 +46,14 @@ def plan_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
     asked_hints = wanted_hints(params, paths, context) if provider.wants_hints else {}
     places = (hints_place(paths, dataset), labels_place(paths, dataset))
     rows = [
-        _plan_row(list(asked_hints.values()), places[0], provider, context),
-        _plan_row(requests, places[1], provider, context),
+        _plan_row(list(asked_hints.values()), places[0], provider, context, is_readable),
+        _plan_row(
+            requests,
+            places[1],
+            provider,
+            context,
+            lambda row: rankings.is_usable(row, params.label.min_ranking),
+        ),
     ]
     not_recorded = (0, sum(cell.missing for cell in wanted))
     return [{**row, "not_recorded": n} for row, n in zip(rows, not_recorded, strict=True)]
@@ -135,8 +144,11 @@ def shown_labels(params: Params, paths: Paths, dataset: str, session: int) -> li
     hints = HINTS.read(paths.hinted(dataset))
     rows = labels_place(paths, dataset).store.read()
     shown, not_recorded = [], 0
+    selected: set[int] = set()
     for cell in cells(params.run, dataset):
-        cases = [c for c in cell_cases(paths, cell, context, hints) if c.session_id == session]
+        every = cell_cases(paths, cell, context, hints)
+        selected.update(case.session_id for case in every)
+        cases = [case for case in every if case.session_id == session]
         wanted = asked(cases, provider)
         not_recorded += wanted.missing
         for request in wanted.requests.values():
@@ -153,8 +165,10 @@ def shown_labels(params: Params, paths: Paths, dataset: str, session: int) -> li
         )
     if not shown:
         raise DataError(
-            f"session {session} of '{dataset}' is in no selection of this run; "
-            f"`distilrec labels status {dataset}` tells what is labelled"
+            f"session {session} of '{dataset}' is in no selection of this run; selected are "
+            f"{', '.join(map(str, sorted(selected)[:FEW_SESSIONS]))} and "
+            f"{max(len(selected) - FEW_SESSIONS, 0):,} more, for instance "
+            f"`distilrec labels show {dataset} {min(selected, default=0)}`"
         )
     return shown
 
@@ -186,43 +200,55 @@ def _shown(cell: Cell, request: Request, ranked: rankings.Ranked | None, context
 
 
 def _plan_row(
-    requests: Sequence[Request], place: Place, provider: Provider, context: Context
+    requests: Sequence[Request],
+    place: Place,
+    provider: Provider,
+    context: Context,
+    usable: plan.Usable,
 ) -> Row:
     label, transport = context.label, context.transport
-    reuse = "request" if provider.free else label.reuse
-    columns = [*plan.INDEX, "request", "offered"]
-    rows, kept = place.store.read(columns), Journal.here().read(requests)
-    made = plan.compare(requests, rows, kept, reuse)
-    strict = plan.compare(requests, rows, kept, "request")
-    needs = estimate([] if provider.free else made.missing, transport)
+    reuse, repeats = ("request", 0) if provider.free else (label.reuse, label.max_repeats)
+    columns = [*plan.INDEX, "request", "offered", "response"]
+    tries = [replace(one, repeat=repeat) for repeat in range(repeats + 1) for one in requests]
+    rows, kept = place.store.read(columns), Journal.here().read(tries)
+    made, *further = plan.with_repeats(requests, rows, kept, reuse, usable, repeats)
+    strict = plan.with_repeats(requests, rows, kept, "request", usable, repeats)
+    again, served = _missing(further), len(made.stored) + len(made.journal)
+    missing = [*made.missing, *again]
+    needs = estimate([] if provider.free else missing, transport)
     return {
         "store": place.title,
         "asked": len({request.key for request in requests}),
         "here": len(made.stored),
         "in_journal": len(made.journal),
-        "missing": len(made.missing),
+        "missing": len(missing),
+        "of_these_further_tries": len(again),
         "reused": made.reused,
         "reused_although_changed": plan.reasons(
             requests, pl.concat([rows, kept.select(columns)]), made
         ),
-        "missing_under_reuse_request": len(strict.missing),
+        "missing_under_reuse_request": len(_missing(strict)),
         "prompt_tokens": needs.prompt_tokens,
         "completion_tokens": needs.completion_tokens,
         "cost_usd": 0.0 if provider.free else needs.cost_usd,
         "minutes_at_least": needs.minutes,
-        "gate": "free" if provider.free else _verdict(made, place, context),
+        "gate": "free" if provider.free else _verdict(missing, served, place, context),
     }
 
 
-def _verdict(made: plan.Plan, place: Place, context: Context) -> str:
+def _missing(plans: Iterable[plan.Plan]) -> list[Request]:
+    return [request for one in plans for request in one.missing]
+
+
+def _verdict(missing: Sequence[Request], served: int, place: Place, context: Context) -> str:
     """Return what the gate would say."""
     gone = parts.absent(place.names, place.store)
     if gone:
         return f"{len(gone)} paid parts are not here: `dvc pull {place.title}`"
-    if not made.missing:
+    if not missing:
         return "nothing to buy"
     try:
-        gate(made.missing, context.transport, place.title, len(made.stored) + len(made.journal))
+        gate(missing, context.transport, place.title, served)
     except SpendRefused as refusal:
         return str(refusal)
     return "would buy"

@@ -43,7 +43,13 @@ def write_names(names: Path, store: Store) -> None:
     if not here.issuperset(before["paid"]):
         bought = before.get("bought", bought)
     paid = sorted((here - free).union(before["paid"]))
-    files.write_json(names, {"free": sorted(free), "paid": paid, "bought": bought})
+    kept = {name: before[name] for name in ("labeller",) if name in before}
+    files.write_json(names, {"free": sorted(free), "paid": paid, "bought": bought, **kept})
+
+
+def write_labeller(names: Path, labeller: Mapping[str, Any]) -> None:
+    """Record who made the labels beside the names of the parts."""
+    files.write_json(names, {**_recorded(names), "labeller": labeller})
 
 
 def _recorded(names: Path) -> Mapping[str, Any]:

@@ -8,8 +8,8 @@ request.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -19,6 +19,8 @@ from pipeline.labelling.store import IDENTITY
 
 INDEX = ("key", *IDENTITY, "outcome", "response_sha256")
 """The columns that decide which row serves a request."""
+Usable = Callable[[Mapping[str, Any]], bool]
+"""Whether a stored row holds an answer that will do."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,47 @@ def compare(
             name = request.key if reuse == "request" else _identity(request)
             missing.setdefault(name, request)
     return Plan(here, kept, tuple(missing.values()))
+
+
+def with_repeats(
+    requests: Sequence[Request],
+    stored: pl.DataFrame,
+    journal: pl.DataFrame,
+    reuse: str,
+    usable: Usable,
+    repeats: int,
+) -> list[Plan]:
+    """Return the plan of the first asking, and of each further try that is certain by now.
+
+    What the answers still missing will say is not known, so their further tries are in no plan.
+
+    Args:
+        requests: first askings.
+        stored: rows of the store, with the columns that `usable` reads.
+        journal: rows of the journal, likewise.
+        reuse: ``session`` or ``request``.
+        usable: whether an answer will do; if not, the request is tried again.
+        repeats: further tries that are allowed.
+    """
+    plans: list[Plan] = []
+    rows = pl.concat([stored, journal.join(stored, on="key", how="anti").select(stored.columns)])
+    for repeat in range(repeats + 1):
+        tries = [replace(request, repeat=repeat) for request in requests]
+        plans.append(compare(tries, stored, journal, reuse))
+        requests = without_use(tries, rows, reuse, usable) if repeat < repeats else []
+        if not requests:
+            break
+    return plans
+
+
+def without_use(
+    tries: Sequence[Request], rows: pl.DataFrame, reuse: str, usable: Usable
+) -> list[Request]:
+    """Return the requests whose answer will not do; those without one are not among them."""
+    served = match(tries, rows, reuse)
+    serving = rows.filter(pl.col("key").is_in(list(set(served.values()))))
+    useless = {row["key"] for row in serving.iter_rows(named=True) if not usable(row)}
+    return [request for request in tries if served.get(request.key) in useless]
 
 
 def match(requests: Sequence[Request], rows: pl.DataFrame, reuse: str) -> dict[str, str]:

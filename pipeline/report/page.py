@@ -44,6 +44,7 @@ class CellView:
     synthetic: bool
     pictures: dict[str, Markup]
     labels: dict[str, Any]
+    labelled_by: str
 
 
 def render(title: str, paths: Paths, found: dict[Cell, Metrics]) -> str:
@@ -62,6 +63,9 @@ def render(title: str, paths: Paths, found: dict[Cell, Metrics]) -> str:
             title=title,
             synthetic=sorted(
                 {cell.dataset for cell in found if found[cell]["dataset"]["synthetic"]}
+            ),
+            labellers=dict.fromkeys(
+                (cell.dataset, results.labelled_by(metrics)) for cell, metrics in found.items()
             ),
             groups=groups,
             several=any(group.seeds > 1 for group in groups),
@@ -103,8 +107,14 @@ def _group(where: tuple[str, str, str], seeds: list[Metrics], found: dict[Cell, 
         metrics=metrics,
         models=models,
         best={one: max(row.mean for row in every if row.metric == one) for one in metrics},
-        differences=[line for name in seeds[0]["differences"] for line in _lines(name, seeds)],
+        differences=_differences(seeds),
     )
+
+
+def _differences(seeds: list[Metrics]) -> list[str]:
+    kept = results.undistilled(seeds)
+    lines = [line for name in seeds[0]["differences"] for line in _lines(name, seeds)]
+    return [kept, *lines] if kept else lines
 
 
 def _cutoff_then_name(metric: str) -> tuple[int, int]:
@@ -141,4 +151,5 @@ def _cell(paths: Paths, cell: Cell, metrics: Metrics) -> CellView:
             for name, draw in PLOTS.items()
         },
         labels=metrics["labels"],
+        labelled_by=results.labelled_by(metrics),
     )

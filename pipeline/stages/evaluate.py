@@ -38,8 +38,9 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     folders = {name: folder for name, folder in paths.models(cell).items() if folder.exists()}
     test = _test_part(paths.sessions(cell.dataset))
     stores = (paths.hint_parts(cell.dataset), paths.label_parts(cell.dataset))
-    bought = [files.read_json(path)["bought"] for path in stores]
-    labels = _labels(LABELLED.read(paths.labelled(cell)), bought)
+    recorded = [files.read_json(path) for path in stores]
+    labels = _labels(LABELLED.read(paths.labelled(cell)), [one["bought"] for one in recorded])
+    labels["labeller"] = recorded[1].get("labeller")
     difficulty, selected = (
         DIFFICULTY.read(paths.difficulty(cell)),
         SELECTED.read(paths.selected(cell)),

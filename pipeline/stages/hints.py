@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.labelling.buyer import Buyer
 from pipeline.labelling.cases import context_of, hints_place, wanted_hints
-from pipeline.labelling.notes import hints_table, no_hints_table
-from pipeline.labelling.parse import read_hints
+from pipeline.labelling.notes import hints_table, is_readable, no_hints_table
 from pipeline.labelling.providers import provider_of
 from pipeline.params import Params
 from pipeline.paths import Paths, cells
@@ -38,7 +37,7 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
 
     place = hints_place(paths, dataset)
     buyer = Buyer(provider, place, params.label, params.label_transport)
-    bought = buyer.obtain(list(wanted.values()), lambda row: bool(read_hints(row["response"])))
+    bought = buyer.obtain(list(wanted.values()), is_readable)
 
     run_cells = cells(params.run, dataset)
     if provider.wants_hints:

@@ -2,16 +2,17 @@
 
 Reads: `data/sessions`, `data/hinted`, and `data/selected` of the run's cells.
 Writes: `data/labels/<dataset>` (raw answers, append-only), and the names of its parts with what
-they cost in `reports/<dataset>/label_parts.json`.
+they cost and who made them in `reports/<dataset>/label_parts.json`.
 Parameters: `label`; `label_transport` says how and up to what cost.
 """
 
 from dataclasses import dataclass
 
 from pipeline.errors import LabelError
+from pipeline.labelling import parts
 from pipeline.labelling.buyer import Buyer
 from pipeline.labelling.cases import context_of, labels_place, refuse_without_hints, wanted_labels
-from pipeline.labelling.providers import PROVIDERS, provider_of
+from pipeline.labelling.providers import PROVIDERS, labeller, provider_of
 from pipeline.labelling.rankings import is_usable
 from pipeline.params import Params
 from pipeline.paths import Paths
@@ -51,8 +52,10 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
             "with label.provider replay set select.pool: recorded in params.yaml"
         )
 
-    buyer = Buyer(provider, labels_place(paths, dataset), params.label, params.label_transport)
+    place = labels_place(paths, dataset)
+    buyer = Buyer(provider, place, params.label, params.label_transport)
     bought = buyer.obtain(requests, lambda row: is_usable(row, params.label.min_ranking))
+    parts.write_labeller(place.names, labeller(params.label))
 
     return Summary(
         labeller=f"{params.label.provider} ({PROVIDERS[params.label.provider]})",

@@ -27,8 +27,16 @@ def metrics(ndcg: float = 0.1, *, synthetic: bool = True, dollars: float = 0.0) 
     models["distilled"]["ndcg@10"] = ndcg
     interval = {"ndcg@10": {"mean": ndcg - 0.1, "low": ndcg - 0.12, "high": ndcg - 0.08}}
     about = {"name": "tiny", "synthetic": synthetic, "test_sessions": 600, "cold_targets": 7}
-    labels = {"asked": 500, "usable": 480, "with_target": 200, "bought": 3, "dollars": dollars}
+    labels: dict[str, Any] = {
+        "asked": 500,
+        "usable": 480,
+        "with_target": 200,
+        "bought": 3,
+        "dollars": dollars,
+    }
     labels |= {"prompt_tokens": 900, "completion_tokens": 100, "seconds": 4.5}
+    labels["labeller"] = {"provider": "similarity", "endpoint": None, "model": None}
+    labels["labeller"]["offline_stand_in"] = True
     differences = {"distilled_minus_student": interval, "distilled_minus_control": interval}
     return {"dataset": about, "models": models, "differences": differences, "labels": labels}
 
@@ -104,6 +112,7 @@ def test_table_says_synthetic_money_difference_and_what_is_missing(home: Paths) 
     assert "labels bought: 3, 1,000 tokens, $2.50" in done.stdout
     assert "distilled minus student  +0.0300  (+0.0100 to +0.0500)" in done.stdout
     assert "480 of 500 labels usable" in done.stdout
+    assert done.stdout.count("labels by similarity (offline stand-in, no LLM)") == 1
     assert "12.3" in done.stdout
     assert "1 of 2 cells are not evaluated yet" in done.output
 
@@ -117,6 +126,19 @@ def test_table_has_counting_models_once_and_both_recipes(home: Paths) -> None:
     assert "fpmc published" in text
     assert "fpmc strong" in text
     assert "SYNTHETIC" not in text
+
+
+@pytest.mark.parametrize(
+    ("labeller", "words"),
+    [
+        (("openai_compatible", "openai", "gpt-4.1-mini"), "labels by gpt-4.1-mini at openai"),
+        (("replay", None, None), "labels recorded with the dataset"),
+    ],
+)
+def test_who_made_the_labels_is_said_in_words(labeller: tuple[str | None, ...], words: str) -> None:
+    made = dict(zip(("provider", "endpoint", "model"), labeller, strict=True))
+    found = {"labels": {"labeller": {**made, "offline_stand_in": False}}}
+    assert results.labelled_by(found) == words
 
 
 def test_several_seeds_show_their_deviation(home: Paths) -> None:
@@ -142,3 +164,17 @@ def test_command_answers_within_a_second_without_the_heavy_libraries(home: Paths
     )
     assert done.stdout.splitlines()[-1] == "[]"
     assert time.perf_counter() - started < 5  # 0.6 s on an idle machine
+
+
+def test_a_distillation_that_changed_no_figure_says_so(home: Paths) -> None:
+    write(home, 1, 0.12)
+    assert "undistilled" not in CliRunner().invoke(app, ["results"]).stdout
+    same = metrics()
+    zero = {"mean": 0.0, "low": 0.0, "high": 0.0}
+    same["differences"]["distilled_minus_student"] = {"ndcg@10": zero, "recall@10": zero}
+    files.write_json(home.metrics(Cell("tiny", "fpmc", "strong", 1)), same)
+    text = CliRunner().invoke(app, ["results"]).stdout
+    assert "  validation kept the undistilled weights\n" in text
+    assert results.undistilled([same, metrics(0.12), same]).endswith("weights (2 of 3 seeds)")
+    same["differences"]["distilled_minus_student"]["recall@10"] = {**zero, "low": -0.01}
+    assert results.undistilled([same]) == ""

@@ -121,6 +121,12 @@ def test_what_was_bought_stands_beside_the_names_of_the_parts(
     assert label_["cost_usd"] == pytest.approx(run.cost_usd)
     assert label_["prompt_tokens"] == run.prompt_tokens
     assert label_["seconds"] >= 0
+    assert files.read_json(paths.label_parts(DATASET))["labeller"] == {
+        "provider": "openai_compatible",
+        "endpoint": "stub",
+        "model": "stub-model",
+        "offline_stand_in": False,
+    }
     before = paths.label_parts(DATASET).read_bytes()
     bought(paid, paths)
     assert paths.label_parts(DATASET).read_bytes() == before
@@ -343,6 +349,49 @@ def test_an_answer_that_cannot_be_used_is_asked_again_as_often_as_allowed(
     (cell,) = cells(paid.run, DATASET)
     assert labelled.run(paid, paths, cell).usable == 3
     assert bought(paid, paths).answered is None
+
+
+def allowing(params: Params, repeats: int) -> Params:
+    label_ = params.label.model_copy(update={"max_repeats": repeats})
+    return params.model_copy(update={"label": label_})
+
+
+def test_unreadable_hints_are_shown_and_their_further_try_is_planned(
+    params: Params, paths: Paths, start_stub: StartStub
+) -> None:
+    stub = start_stub({"content": "Sorry, " + "no" * 200})
+    paid = paying(params, stub.url)
+    with pytest.raises(LabelError) as error:
+        hints.run(paid, paths, DATASET)
+    shown = "Sorry, " + "no" * 96 + "n"
+    assert f"the answer was '{shown}', and a hint answer is {{\"hints\": [" in str(error.value)
+    assert overview.plan_rows(paid, paths, DATASET)[0]["gate"] == "nothing to buy"
+    again = allowing(paid, 1)
+    row, _ = overview.plan_rows(again, paths, DATASET)
+    assert (row["here"], row["missing"], row["of_these_further_tries"]) == (1, 1, 1)
+    assert row["cost_usd"] > 0
+    poor = allowing(paying(params, stub.url, budget_usd=0.0), 1)
+    row, _ = overview.plan_rows(poor, paths, DATASET)
+    assert "label_transport.budget_usd is 0; nothing was sent" in row["gate"]
+    assert hints.run(again, paths, DATASET).bought == 1
+    assert overview.plan_rows(again, paths, DATASET)[0]["gate"] == "nothing to buy"
+
+
+def test_a_plan_counts_the_further_tries_of_rankings_in_store_or_journal(
+    params: Params, paths: Paths, start_stub: StartStub
+) -> None:
+    stub = start_stub({}, {"content": "sorry"}, {"content": "sorry"})
+    paid = paying(params, stub.url, concurrency=1)
+    bought(paid, paths)
+    again = allowing(paid, 2)
+    _, row = overview.plan_rows(again, paths, DATASET)
+    assert (row["here"], row["missing"], row["gate"]) == (3, 2, "would buy")
+    assert row["missing_under_reuse_request"] == 2
+    shutil.rmtree(paths.labels_store(DATASET))
+    paths.label_parts(DATASET).unlink()
+    _, row = overview.plan_rows(again, paths, DATASET)
+    assert (row["in_journal"], row["missing"]) == (3, 2)
+    assert label.run(again, paths, DATASET).answered == 2
 
 
 def test_a_second_labeller_on_one_store_says_so(

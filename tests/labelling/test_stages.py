@@ -60,6 +60,17 @@ def test_offline_labels_go_the_whole_way(params: Params, paths: Paths) -> None:
     assert store.summary(paths.labels_store(DATASET)).bought.count == 0
 
 
+@pytest.mark.parametrize(("provider", "stand_in"), [("similarity", True), ("replay", False)])
+def test_who_made_the_labels_stands_beside_the_names_of_the_parts(
+    params: Params, paths: Paths, provider: str, stand_in: bool
+) -> None:
+    for _ in range(2):
+        run(with_label(params, provider=provider), paths)
+        made = files.read_json(paths.label_parts(DATASET))["labeller"]
+        nobody = {"endpoint": None, "model": None}
+        assert made == {"provider": provider, "offline_stand_in": stand_in, **nobody}
+
+
 def test_offline_labels_are_equal_bytes_in_every_clone(
     params: Params, paths: Paths, tmp_path: Path
 ) -> None:
@@ -182,6 +193,8 @@ def test_a_selection_from_other_sessions_is_told_from_today_s(params: Params, pa
 def test_show_of_a_session_that_was_not_selected_says_so(folder: Path) -> None:
     done = CliRunner().invoke(app, ["labels", "show", DATASET, "3"])
     assert "session 3 of 'tiny' is in no selection of this run" in str(done.exception)
+    assert "selected are 0, 2, 4 and 0 more" in str(done.exception)
+    assert "`distilrec labels show tiny 0`" in str(done.exception)
 
 
 def test_show_of_a_selected_session_without_a_recorded_answer_says_so(

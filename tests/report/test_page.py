@@ -46,6 +46,12 @@ def figures(shift: float = 0.0, *, synthetic: bool = True) -> dict[str, Any]:
             "completion_tokens": 0,
             "dollars": 0.0,
             "seconds": 0.0,
+            "labeller": {
+                "provider": "similarity",
+                "endpoint": None,
+                "model": None,
+                "offline_stand_in": True,
+            },
         },
     }
 
@@ -149,6 +155,14 @@ def test_a_made_up_dataset_is_called_synthetic_wherever_it_stands(paths: Paths) 
     assert all("(synthetic)" in one for one in re.findall(r"<summary>.*?</summary>", text))
 
 
+def test_the_page_says_that_a_stand_in_made_the_labels(paths: Paths) -> None:
+    text = rendered(paths)
+    words = "labels by similarity (offline stand-in, no LLM)"
+    assert text.count(f"tiny: <strong>{words}</strong>") == 1
+    assert text.count(words) == 1 + len(CELLS)
+    assert "LLM's rankings" not in text
+
+
 def test_a_real_dataset_is_not_called_synthetic(paths: Paths) -> None:
     real = Cell("films", "fpmc", "strong", 1)
     place(paths, real, figures(synthetic=False))
@@ -212,3 +226,11 @@ def test_the_rows_behind_the_page_are_those_of_the_results(paths: Paths) -> None
     for row in results.rows(found):
         if "@" in row.metric:
             assert f"{row.mean:.4f}" in " ".join(shown)
+
+
+def test_a_distillation_that_changed_no_figure_says_so(paths: Paths) -> None:
+    assert "undistilled" not in rendered(paths)
+    same = figures()
+    same["differences"]["distilled_minus_student"]["ndcg@10"] = {"mean": 0, "low": 0, "high": 0}
+    place(paths, CELLS[0], same)
+    assert "validation kept the undistilled weights" in rendered(paths, CELLS[:1])
