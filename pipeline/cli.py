@@ -7,9 +7,13 @@ import sys
 import time
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+    from pipeline.paths import Paths
 
 app = typer.Typer(
     name="distilrec",
@@ -43,15 +47,28 @@ def _root(
     pass
 
 
+def _named(*names: str | int, made: bool = True) -> "tuple[Params, Paths]":
+    """Return the parameters and paths, if the names of a dataset or a cell are in them."""
+    from pipeline import paths as of  # noqa: PLC0415
+    from pipeline.params import read_params  # noqa: PLC0415
+
+    paths = of.Paths(Path())
+    params = read_params(paths.params)
+    of.refuse_unknown(params, *names)
+    if len(names) == 4 and made:
+        dataset, backbone, recipe, seed = names
+        cell = of.Cell(str(dataset), str(backbone), str(recipe), int(seed))
+        of.refuse_unmade(params, paths, cell)
+    return params, paths
+
+
 def _run(stage: str, *cell: str | int) -> None:
     """Run one stage on a dataset, a cell or nothing, and print its counts in one line."""
     from pipeline import console  # noqa: PLC0415
     from pipeline.evaluation import seconds  # noqa: PLC0415
-    from pipeline.params import read_params  # noqa: PLC0415
-    from pipeline.paths import Cell, Paths  # noqa: PLC0415
+    from pipeline.paths import Cell  # noqa: PLC0415
 
-    paths = Paths(Path())
-    params = read_params(paths.params)
+    params, paths = _named(*cell, made=stage not in ("teacher", "student"))
     run = import_module(f"pipeline.stages.{stage}").run
     started = time.perf_counter()
     if len(cell) == 4:
@@ -123,11 +140,12 @@ def _recommend(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Recommend items after a session typed here."""
-    from pipeline.paths import Cell, Paths  # noqa: PLC0415
+    _, paths = _named(dataset, backbone, recipe, seed)  # before torch is loaded
+    from pipeline.paths import Cell  # noqa: PLC0415
     from pipeline.recommenders import recommend  # noqa: PLC0415
 
     cell = Cell(dataset, backbone, recipe, seed)
-    answer = recommend.ask(Paths(Path()), cell, model, items, top, catalog)
+    answer = recommend.ask(paths, cell, model, items, top, catalog)
     recommend.show(answer, as_json=as_json)
 
 
@@ -144,11 +162,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
 def _labels_plan(dataset: DatasetName, as_json: AsJson = False) -> None:
     """Tell what is here, in the journal and missing, with tokens and cost; asks nobody."""
     from pipeline.labelling import display, overview  # noqa: PLC0415
-    from pipeline.params import read_params  # noqa: PLC0415
-    from pipeline.paths import Paths  # noqa: PLC0415
 
-    paths = Paths(Path())
-    rows = overview.plan_rows(read_params(paths.params), paths, dataset)
+    rows = overview.plan_rows(*_named(dataset), dataset)
     display.show_rows(rows, "no store", as_json=as_json)
 
 
@@ -156,9 +171,9 @@ def _labels_plan(dataset: DatasetName, as_json: AsJson = False) -> None:
 def _labels_status(dataset: DatasetName, as_json: AsJson = False) -> None:
     """Tell what the stores hold, what it cost, and what failed."""
     from pipeline.labelling import display, overview  # noqa: PLC0415
-    from pipeline.paths import Paths  # noqa: PLC0415
 
-    display.show_rows(overview.status_rows(Paths(Path()), dataset), "no store", as_json=as_json)
+    _, paths = _named(dataset)
+    display.show_rows(overview.status_rows(paths, dataset), "no store", as_json=as_json)
 
 
 @labels.command("show")
@@ -169,11 +184,8 @@ def _labels_show(
 ) -> None:
     """Show a session's prompt, answer and ranking, with titles."""
     from pipeline.labelling import display, overview  # noqa: PLC0415
-    from pipeline.params import read_params  # noqa: PLC0415
-    from pipeline.paths import Paths  # noqa: PLC0415
 
-    paths = Paths(Path())
-    shown = overview.shown_labels(read_params(paths.params), paths, dataset, session)
+    shown = overview.shown_labels(*_named(dataset), dataset, session)
     display.show_labels(shown, as_json=as_json)
 
 
@@ -181,9 +193,9 @@ def _labels_show(
 def _labels_verify(dataset: DatasetName, as_json: AsJson = False) -> None:
     """Check every part's bytes against its name; exit 1 if one is damaged or not here."""
     from pipeline.labelling import display, overview  # noqa: PLC0415
-    from pipeline.paths import Paths  # noqa: PLC0415
 
-    rows = overview.verify_rows(Paths(Path()), dataset)
+    _, paths = _named(dataset)
+    rows = overview.verify_rows(paths, dataset)
     display.show_rows(rows, f"no parts of '{dataset}' are here", as_json=as_json)
     if any(row["state"] != "sound" for row in rows):
         raise typer.Exit(1)

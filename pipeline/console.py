@@ -68,6 +68,8 @@ def _part(name: str, value: Any) -> str:
         return ""
     if isinstance(value, bool | str):
         return f"{words} {value}"
+    if words.endswith(" star"):
+        return f"{words.removesuffix(' star')}* {value:,}"
     return f"{value:,} {words}" if isinstance(value, int) else f"{words} {value:.4g}"
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from pipeline.params import RunParams
+from pipeline.errors import ParamsError
+from pipeline.params import Params, RunParams
 
 
 @dataclass(frozen=True, order=True)
@@ -161,3 +162,36 @@ class Paths:
     def report(self) -> Path:
         """The page."""
         return self.root / "reports/index.html"
+
+
+def refuse_unknown(params: Params, *names: str | int) -> None:
+    """Refuse names typed by a person: a dataset, then a backbone and a recipe if they are given.
+
+    Raises:
+        ParamsError: ``params.yaml`` has no such name; the message lists those it has.
+    """
+    training = params.training
+    known = {
+        "dataset": list(params.dataset),
+        "training.backbones": list(type(training.backbones).model_fields),
+        "training.recipes": list(training.recipes),
+    }
+    for name, (section, there) in zip(names, known.items(), strict=False):
+        if name not in there:
+            raise ParamsError(
+                f"'{name}' is not one of {', '.join(there)} ({section} in params.yaml)"
+            )
+
+
+def refuse_unmade(params: Params, paths: Paths, cell: Cell) -> None:
+    """Refuse a cell of a seed that is not in `run.seeds` and has no model either.
+
+    Raises:
+        ParamsError: it is so.
+    """
+    made = any(folder.exists() for folder in (paths.teacher(cell), paths.student(cell)))
+    if cell.seed not in params.run.seeds and not made:
+        raise ParamsError(
+            f"seed {cell.seed} is not one of {', '.join(map(str, params.run.seeds))} (run.seeds in "
+            f"params.yaml), and no model of {cell.folder} is here; add it there and run `dvc repro`"
+        )

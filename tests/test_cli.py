@@ -1,5 +1,6 @@
 """The command line from outside."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from typer.testing import CliRunner
 
 from pipeline import __doc__ as overview
 from pipeline.cli import app
+from pipeline.errors import ParamsError, PipelineError
+from pipeline.paths import Cell, Paths
 
 HEAVY = ("torch", "polars", "pyarrow", "scipy", "numpy", "dvc", "pydantic")
 
@@ -80,3 +83,67 @@ def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
     done = run("teacher", "tiny", "fpmc", "strong", "--", "-1", folder=tmp_path)
     assert done.returncode == 2
     assert "greater than or equal to 0" in done.stderr
+
+
+CELL = ("tiny", "fpmc", "strong", "1")
+
+
+@pytest.fixture
+def bare(tmp_path: Path, project: Path) -> Path:
+    """Return a folder with the shipped parameters and nothing made."""
+    (tmp_path / "params.yaml").write_bytes((project / "params.yaml").read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["teacher", "tiny", "fpmc", "stronk", "1"], "'stronk' is not one of published, strong ("),
+        (["recommend", "tiny", "fpmc", "stronk", "1", "x"], "(training.recipes in params.yaml)"),
+        (["select", "tiny", "fpmk", "strong", "1"], "'fpmk' is not one of fpmc, stamp, "),
+        (["sessions", "tinny"], "'tinny' is not one of tiny, movielens-100k, "),
+        (["labels", "plan", "tinny"], "(dataset in params.yaml)"),
+        (["labels", "status", "tinny"], "'tinny' is not one of tiny, "),
+        (["labels", "show", "tinny", "1"], "'tinny' is not one of tiny, "),
+        (["labels", "verify", "tinny"], "'tinny' is not one of tiny, "),
+        (["recommend", *CELL[:3], "7", "x"], "seed 7 is not one of 1 (run.seeds in params.yaml), "),
+        (["distill", *CELL[:3], "7"], "and no model of tiny/fpmc/strong/7 is here"),
+    ],
+)
+def test_a_name_that_is_not_in_the_parameters_is_answered_with_those_that_are(
+    words: list[str], line: str, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bare)
+    error = CliRunner().invoke(app, words).exception
+    assert isinstance(error, ParamsError)
+    assert line in str(error)
+
+
+def test_a_seed_outside_the_run_can_be_trained_and_then_used(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bare)
+    outside = [*CELL[:3], "7"]
+    for words in (["teacher", *outside], ["difficulty", *outside]):
+        error = CliRunner().invoke(app, words).exception
+        assert isinstance(error, PipelineError)
+        assert "run.seeds" not in str(error)
+        Paths(bare).teacher(Cell("tiny", "fpmc", "strong", 7)).mkdir(parents=True, exist_ok=True)
+
+
+def test_a_wrong_name_is_answered_without_loading_torch(bare: Path) -> None:
+    code = (
+        "import sys, pipeline.cli as cli\n"
+        "try: cli.app(['recommend', 'tiny', 'fpmc', 'stronk', '1', 'x'])\n"
+        "except Exception as error: print(type(error).__name__, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=bare,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+    )
+    assert done.stdout == "ParamsError False\n"

@@ -68,3 +68,14 @@ def test_a_generator_without_a_length_says_only_how_far_it_is(
 def test_results_go_to_standard_output_and_the_rest_to_standard_error() -> None:
     assert console.err.stderr
     assert not console.out.stderr
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    pool: int
+    k_star: int | None
+
+
+def test_a_starred_symbol_is_written_as_one(log: io.StringIO) -> None:
+    console.summary("select", Chosen(7_393, 1_583))
+    assert log.getvalue() == "select: 7,393 pool, k* 1,583\n"

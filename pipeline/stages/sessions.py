@@ -6,12 +6,14 @@ Reads: `data/raw/<dataset>`. Writes: the tables `sessions`, `catalog`, `dropped`
 
 from dataclasses import dataclass
 
-from pipeline import tables
+from pipeline import console, tables
+from pipeline.errors import DataError
 from pipeline.interactions.readers import read_source
 from pipeline.interactions.recorded import Recorded, recorded
 from pipeline.interactions.sessions import Made, make_sessions
+from pipeline.interactions.source import Source
 from pipeline.interactions.splitting import PARTS
-from pipeline.params import Params
+from pipeline.params import Params, SelectParams
 from pipeline.paths import Paths
 
 
@@ -34,7 +36,7 @@ class Summary:
 
 def run(params: Params, paths: Paths, dataset: str) -> Summary:
     """Cut, filter and split one dataset's events."""
-    source = read_source(params.dataset_of(dataset), paths.raw(dataset))
+    source = _source(params, paths, dataset)
 
     made = make_sessions(source, params.sessions)
     published = recorded(source, made)
@@ -45,7 +47,30 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
     tables.DROPPED.write(made.dropped, folder)
     tables.RECORDED_RANKINGS.write(published.rankings, folder)
     tables.RECORDED_SELECTIONS.write(published.selections, folder)
-    return _summary(made, published)
+    summary = _summary(made, published)
+    _note_a_large_count(dataset, summary.training, params.select)
+    return summary
+
+
+def _source(params: Params, paths: Paths, dataset: str) -> Source:
+    """Return what the raw files say; an error adds how a corrected source gets here."""
+    try:
+        return read_source(params.dataset_of(dataset), paths.raw(dataset))
+    except DataError as error:
+        raise DataError(
+            f"{error}; this is a copy: correct the source and run `dvc repro -f fetch@{dataset}` "
+            f"(or `distilrec fetch {dataset}`)"
+        ) from None
+
+
+def _note_a_large_count(dataset: str, training: int, select: SelectParams) -> None:
+    # Only a line: the tables do not depend on the section `select`. The stage that obeys it runs
+    # after the teachers were trained, which is late to learn of this.
+    if select.pool == "all" and training < select.count:
+        console.note(
+            f"sessions {dataset}: {training:,} training sessions are fewer than select.count "
+            f"({select.count:,}); lower it in params.yaml before `dvc repro`"
+        )
 
 
 def _summary(made: Made, published: Recorded) -> Summary:

@@ -133,3 +133,26 @@ def test_the_page_about_datasets_has_the_counts_of_tiny(
     counts = [f"{count:,}" for count in (made.events, made.kept_events, made.sessions)]
     row = " | ".join([*counts, parts, f"{made.items:,}", str(cold)])
     assert f"| {row} |" in (project / "docs/datasets.md").read_text(encoding="utf-8")
+
+
+def test_too_few_training_sessions_for_the_selection_are_told_at_once(
+    tiny: tuple[Params, Paths], capsys: pytest.CaptureFixture[str]
+) -> None:
+    params, paths = tiny
+    folder, contents = paths.sessions("tiny"), []
+    for count in (500, 1_000_000):
+        select = params.select.model_copy(update={"count": count})
+        made = sessions.run(params.model_copy(update={"select": select}), paths, "tiny")
+        contents.append([path.read_bytes() for path in sorted(folder.iterdir())])
+    said = capsys.readouterr().err
+    assert said.startswith(f"sessions tiny: {made.training:,} training sessions are fewer than ")
+    assert "select.count (1,000,000)" in said
+    assert said.count("\n") == 1
+    assert contents[0] == contents[1]
+
+
+def test_a_bad_row_says_how_a_corrected_source_is_taken(tiny: tuple[Params, Paths]) -> None:
+    params, paths = tiny
+    (paths.raw("tiny") / "events.csv").write_text("")
+    with pytest.raises(DataError, match=r"correct the source and run `dvc repro -f fetch@tiny`"):
+        sessions.run(params, paths, "tiny")
