@@ -3,7 +3,7 @@
 python -m benchmarks.accuracy
 
 Needs DISTILREC_DATA_HOME. Works in ``.cache/accuracy``; what is finished there is not run again, so
-it can be interrupted. About two hours on two cores.
+it can be interrupted. It takes some hours on two cores.
 """
 
 import os
