@@ -7,13 +7,12 @@ import sys
 import time
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from pipeline.params import Params
-    from pipeline.paths import Paths
+from pipeline.labelling.cli import DatasetName, labels
+from pipeline.project import named
 
 app = typer.Typer(
     name="distilrec",
@@ -26,7 +25,6 @@ app = typer.Typer(
 
 STAGES = "Stages, in the data's order (`dvc repro` runs them)"
 RESULTS = "What came out"
-DatasetName = Annotated[str, typer.Argument(help="A name below `dataset` in params.yaml.")]
 BackboneName = Annotated[str, typer.Argument(help="fpmc, stamp, attenmixer, gru4rec or sasrec.")]
 RecipeName = Annotated[str, typer.Argument(help="A name below `training.recipes`.")]
 Seed = Annotated[int, typer.Argument(help="A whole number.", min=0)]
@@ -47,28 +45,13 @@ def _root(
     pass
 
 
-def _named(*names: str | int, made: bool = True) -> "tuple[Params, Paths]":
-    """Return the parameters and paths, if the names of a dataset or a cell are in them."""
-    from pipeline import paths as of  # noqa: PLC0415
-    from pipeline.params import read_params  # noqa: PLC0415
-
-    paths = of.Paths(Path())
-    params = read_params(paths.params)
-    of.refuse_unknown(params, *names)
-    if len(names) == 4 and made:
-        dataset, backbone, recipe, seed = names
-        cell = of.Cell(str(dataset), str(backbone), str(recipe), int(seed))
-        of.refuse_unmade(params, paths, cell)
-    return params, paths
-
-
 def _run(stage: str, *cell: str | int) -> None:
     """Run one stage on a dataset, a cell or nothing, and print its counts in one line."""
     from pipeline import console  # noqa: PLC0415
     from pipeline.evaluation import seconds  # noqa: PLC0415
     from pipeline.paths import Cell  # noqa: PLC0415
 
-    params, paths = _named(*cell, made=stage not in ("teacher", "student"))
+    params, paths = named(*cell, made=stage not in ("teacher", "student"))
     run = import_module(f"pipeline.stages.{stage}").run
     started = time.perf_counter()
     if len(cell) == 4:
@@ -140,7 +123,7 @@ def _recommend(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Recommend items after a session typed here."""
-    _, paths = _named(dataset, backbone, recipe, seed)  # before torch is loaded
+    _, paths = named(dataset, backbone, recipe, seed)  # before torch is loaded
     from pipeline.paths import Cell  # noqa: PLC0415
     from pipeline.recommenders import recommend  # noqa: PLC0415
 
@@ -149,76 +132,7 @@ def _recommend(
     recommend.show(answer, as_json=as_json)
 
 
-labels = typer.Typer(
-    help="Look at labels: what is here, what it would cost, what was answered. Never buys.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 app.add_typer(labels, name="labels", rich_help_panel=RESULTS)
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
-
-
-@labels.command("plan")
-def _labels_plan(dataset: DatasetName, as_json: AsJson = False) -> None:
-    """Tell what is here, in the journal and missing, with tokens and cost; asks nobody."""
-    from pipeline.labelling import display, overview  # noqa: PLC0415
-
-    rows = overview.plan_rows(*_named(dataset), dataset)
-    display.show_rows(rows, "no store", as_json=as_json)
-
-
-@labels.command("status")
-def _labels_status(dataset: DatasetName, as_json: AsJson = False) -> None:
-    """Tell what the stores hold, what it cost, and what failed."""
-    from pipeline.labelling import display, overview  # noqa: PLC0415
-
-    _, paths = _named(dataset)
-    display.show_rows(overview.status_rows(paths, dataset), "no store", as_json=as_json)
-
-
-@labels.command("show")
-def _labels_show(
-    dataset: DatasetName,
-    session: Annotated[int, typer.Argument(help="A session_id.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show a session's prompt, answer and ranking, with titles."""
-    from pipeline.labelling import display, overview  # noqa: PLC0415
-
-    shown = overview.shown_labels(*_named(dataset), dataset, session)
-    display.show_labels(shown, as_json=as_json)
-
-
-@labels.command("verify")
-def _labels_verify(dataset: DatasetName, as_json: AsJson = False) -> None:
-    """Check every part's bytes against its name; exit 1 if one is damaged or not here."""
-    from pipeline.labelling import display, overview  # noqa: PLC0415
-
-    _, paths = _named(dataset)
-    rows = overview.verify_rows(paths, dataset)
-    display.show_rows(rows, f"no parts of '{dataset}' are here", as_json=as_json)
-    if any(row["state"] != "sound" for row in rows):
-        raise typer.Exit(1)
-
-
-@labels.command("journal")
-def _labels_journal(
-    clear: Annotated[bool, typer.Option("--clear", help="Delete its files.")] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="With --clear: also answers no store here has.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List the journal's files: answers kept outside the project, for all projects."""
-    from pipeline.labelling import display, overview  # noqa: PLC0415
-    from pipeline.labelling.journal import Journal  # noqa: PLC0415
-    from pipeline.paths import Paths  # noqa: PLC0415
-
-    rows = overview.journal_rows()
-    display.show_rows(rows, f"{Journal.here().folder} holds no answers", as_json=as_json)
-    if clear:
-        deleted = overview.clear_journal(Paths(Path()), anyway=yes)
-        typer.echo(f"deleted {deleted} files", err=True)
 
 
 def main() -> None:

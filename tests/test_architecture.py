@@ -16,14 +16,15 @@ ALLOWED: dict[str, set[str]] = {
     "interactions": SHARED,
     "selection": SHARED,
     "evaluation": SHARED,
-    "labelling": SHARED | {"interactions.catalog"},
+    "project": {"params", "paths"},
+    "labelling": SHARED | {"interactions.catalog", "project"},
     "recommenders": SHARED | {"interactions.catalog"},
     "distillation": SHARED | {"recommenders"},
     "report": SHARED | {"evaluation"},
     "stages": SHARED
     | {"interactions", "selection", "evaluation", "labelling", "recommenders", "distillation"}
     | {"report"},
-    "cli": {"params", "paths", "console", "errors"}
+    "cli": {"params", "paths", "console", "errors", "project"}
     | {"stages", "labelling", "recommenders", "evaluation", "report", "grid", "export"},
     "__main__": {"cli"},
     "__init__": set(),

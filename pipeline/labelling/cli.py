@@ -1,0 +1,83 @@
+"""The commands `distilrec labels ...`: what is here, what it costs, what was answered. No logic.
+
+Each command imports what it needs inside, so that ``--help`` answers at once.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.project import named
+
+DatasetName = Annotated[str, typer.Argument(help="A name below `dataset` in params.yaml.")]
+
+labels = typer.Typer(
+    help="Look at labels: what is here, what it would cost, what was answered. Never buys.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
+
+
+@labels.command("plan")
+def _labels_plan(dataset: DatasetName, as_json: AsJson = False) -> None:
+    """Tell what is here, in the journal and missing, with tokens and cost; asks nobody."""
+    from pipeline.labelling import display, overview  # noqa: PLC0415
+
+    rows = overview.plan_rows(*named(dataset), dataset)
+    display.show_rows(rows, "no store", as_json=as_json)
+
+
+@labels.command("status")
+def _labels_status(dataset: DatasetName, as_json: AsJson = False) -> None:
+    """Tell what the stores hold, what it cost, and what failed."""
+    from pipeline.labelling import display, overview  # noqa: PLC0415
+
+    _, paths = named(dataset)
+    display.show_rows(overview.status_rows(paths, dataset), "no store", as_json=as_json)
+
+
+@labels.command("show")
+def _labels_show(
+    dataset: DatasetName,
+    session: Annotated[int, typer.Argument(help="A session_id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a session's prompt, answer and ranking, with titles."""
+    from pipeline.labelling import display, overview  # noqa: PLC0415
+
+    shown = overview.shown_labels(*named(dataset), dataset, session)
+    display.show_labels(shown, as_json=as_json)
+
+
+@labels.command("verify")
+def _labels_verify(dataset: DatasetName, as_json: AsJson = False) -> None:
+    """Check every part's bytes against its name; exit 1 if one is damaged or not here."""
+    from pipeline.labelling import display, overview  # noqa: PLC0415
+
+    _, paths = named(dataset)
+    rows = overview.verify_rows(paths, dataset)
+    display.show_rows(rows, f"no parts of '{dataset}' are here", as_json=as_json)
+    if any(row["state"] != "sound" for row in rows):
+        raise typer.Exit(1)
+
+
+@labels.command("journal")
+def _labels_journal(
+    clear: Annotated[bool, typer.Option("--clear", help="Delete its files.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --clear: also answers no store here has.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the journal's files: answers kept outside the project, for all projects."""
+    from pipeline.labelling import display, overview  # noqa: PLC0415
+    from pipeline.labelling.journal import Journal  # noqa: PLC0415
+    from pipeline.paths import Paths  # noqa: PLC0415
+
+    rows = overview.journal_rows()
+    display.show_rows(rows, f"{Journal.here().folder} holds no answers", as_json=as_json)
+    if clear:
+        deleted = overview.clear_journal(Paths(Path()), anyway=yes)
+        typer.echo(f"deleted {deleted} files", err=True)
