@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test check lock clean
+.PHONY: repro test check bench-labelling lock clean
 .DELETE_ON_ERROR:
 
 repro: $(VENV)/.installed  ## install what is missing, run the pipeline, show what came out
@@ -29,6 +29,9 @@ check: $(VENV)/.installed-dev  ## lint and types
 	@ruff check .
 	@ruff format --check .
 	@mypy
+
+bench-labelling: $(VENV)/.installed-dev  ## the promise about labels at full length (an hour)
+	@OMP_NUM_THREADS=1 python -m benchmarks.labelling
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -1,0 +1,1 @@
+"""The promise about labels, at full length: load, limits, kills, damage, money, scale."""
