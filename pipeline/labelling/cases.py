@@ -131,19 +131,32 @@ def _hints_of(
     cell: Cell, difficulty: pl.DataFrame, context: Context, hints: HintsParams
 ) -> Request:
     """Return the request that shows a few training sessions and what the teacher makes of them."""
-    random = seeds.generator(context.label.seed, "hint cases", cell.dataset)
-    count = min(hints.cases, difficulty.height)
-    places = sorted(random.choice(difficulty.height, size=count, replace=False).tolist())
-    drawn = difficulty[places].join(
+    sessions = difficulty.select("session_id", "candidates").join(
         context.sessions, on="session_id", how="left", maintain_order="left"
     )
-    _check(drawn, context, Path("data/difficulty") / cell.folder)
-    shown = [
-        (_titles(items[:-1], context), _titles(best[: hints.items_per_case], context))
-        for items, best in drawn.select("items", "candidates").iter_rows()
-    ]
+    _check(sessions, context, Path("data/difficulty") / cell.folder)
+    cases: dict[int, tuple[list[str], list[str]]] = {}
+    for place, items, best in _drawn(sessions, context, hints.cases).iter_rows():
+        case = _titles(items[:-1], context), _titles(best[: hints.items_per_case], context)
+        cases[place] = min(case, cases.get(place, case))  # several visitors chose the same
+    shown = [cases[place] for place in sorted(cases)]
     subject = f"{cell.backbone}/{cell.recipe}"
     return hints_request(subject, cell.dataset, shown, hints, context.label)
+
+
+def _drawn(sessions: pl.DataFrame, context: Context, count: int) -> pl.DataFrame:
+    """Return the sessions of `count` cases, drawn by a digest of the items that are shown."""
+    ids, seed = context.ids, context.label.seed
+    places = pl.Series(
+        "place",
+        [
+            seeds.derive(seed, "hint cases", *[ids[item] for item in items[:-1]])
+            for items in sessions["items"].to_list()
+        ],
+        dtype=pl.Int64,
+    )
+    drawn = sessions.select(places, "items", "candidates")
+    return drawn.filter(places.is_in(places.unique().sort().head(count).to_list()))
 
 
 def _check(sessions: pl.DataFrame, context: Context, source: Path) -> None:

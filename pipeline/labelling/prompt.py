@@ -3,12 +3,15 @@
 Titles are data: control and direction characters are removed, their length is capped, and they go
 into the text as JSON strings. Candidates carry short labels (C1, C2, ...) in a shuffled order that
 depends on their set alone, not on the order of whoever proposed them.
+
+What stands here decides the requests' keys, so nothing may hang on the version of a library: the
+shuffles sort by SHA-256, and what is removed from a title is listed by code point.
 """
 
 import json
-import unicodedata
+import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from string import Template
 from typing import Any
@@ -28,12 +31,34 @@ SOME_HINTS = (
 )
 
 
+BLANKS = re.compile(
+    # control characters, and every width of blank, line and paragraph end: one space
+    "[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
+)
+UNSEEN = re.compile(
+    # without a shape of their own, steering direction or hiding text: format characters,
+    "[\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufeff\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    # joiners, fillers, variation selectors and tags, which can carry a text that nobody sees,
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0000-\U000e0fff"
+    # surrogates, private use, and code points that are no characters
+    "\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010ffff\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(chr(0x10000 * plane + end) for plane in range(1, 15) for end in (0xFFFE, 0xFFFF))
+    + "]"
+)
+
+
 def clean(text: str, length: int = TITLE_LENGTH) -> str:
-    """Return one line without control, direction or surrogate characters, at most `length` long."""
-    spaced = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
-    kept = "".join(c for c in spaced if unicodedata.category(c)[0] != "C")
-    line = " ".join(kept.split())
-    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+    """Return one line without control, direction or unseen characters, at most `length` long."""
+    line = BLANKS.sub(" ", UNSEEN.sub("", text)).strip(" ")
+    return line if len(line) <= length else line[: length - 1].rstrip(" ") + "…"
+
+
+@lru_cache(maxsize=2**16)  # an item stands in many requests
+def _title(text: str) -> str:
+    return clean(text)
 
 
 def ranking_request(
@@ -48,8 +73,11 @@ def ranking_request(
         ids: raw identifier of each item index.
         label: what decides a label.
     """
-    session = [clean(titles[item]) for item in _in_order(case, label)]
-    offered = {f"C{n}": item for n, item in enumerate(_shuffled(case, ids, label), start=1)}
+    seen = [[ids[item], _title(titles[item])] for item in case.items]
+    told = subject_of(seen)
+    session = [seen[place][1] for place in _in_order(len(seen), told, label)]
+    shuffled = _shuffled([(ids[item], item) for item in set(case.candidates)], told, label)
+    offered = {f"C{n}": item for n, item in enumerate(shuffled, start=1)}
     length = min(label.ranking_length, len(offered))
     words = {
         "order": "oldest to newest"
@@ -58,9 +86,8 @@ def ranking_request(
         "length": length,
         "hints": _hint_lines(case.hints),
         "session": _json(session),
-        "candidates": _json({name: clean(titles[item]) for name, item in offered.items()}),
+        "candidates": _json({name: _title(titles[item]) for name, item in offered.items()}),
     }
-    seen = [[ids[item], clean(titles[item])] for item in case.items]
     return Request(
         dataset=dataset,
         kind="ranking",
@@ -91,7 +118,7 @@ def hints_request(
         label: model and settings.
     """
     shown = [
-        _json({"session": [clean(t) for t in session], "suggested": [clean(t) for t in best]})
+        _json({"session": [_title(t) for t in session], "suggested": [_title(t) for t in best]})
         for session, best in cases
     ]
     words = {"count": len(shown), "cases": "\n".join(shown)}
@@ -105,18 +132,20 @@ def hints_request(
     )
 
 
-def _in_order(case: Case, label: LabelParams) -> list[int]:
+def _in_order(count: int, told: str, label: LabelParams) -> list[int]:
+    """Return the places of a session's items in the order shown; `told` is the session's digest."""
     if label.session_order == "chronological":
-        return list(case.items)
-    random = seeds.generator(label.seed, "session order", case.session_id)
-    return [case.items[place] for place in random.permutation(len(case.items))]
+        return list(range(count))
+    return sorted(range(count), key=lambda n: seeds.derive(label.seed, "session order", told, n))
 
 
-def _shuffled(case: Case, ids: Mapping[int, str], label: LabelParams) -> list[int]:
-    """Sort by raw id, then shuffle by (seed, session): only the set of candidates matters."""
-    candidates = sorted(set(case.candidates), key=lambda item: ids[item])
-    random = seeds.generator(label.seed, "candidates", case.session_id)
-    return [candidates[place] for place in random.permutation(len(candidates))]
+def _shuffled(candidates: Sequence[tuple[str, int]], told: str, label: LabelParams) -> list[int]:
+    """Return candidates by a digest of seed, session and raw id: only their set matters."""
+    ranked = [
+        (seeds.derive(label.seed, "candidates", told, name), name, item)
+        for name, item in candidates
+    ]
+    return [item for _, _, item in sorted(ranked)]
 
 
 def _hint_lines(hints: Sequence[str]) -> str:

@@ -1,16 +1,22 @@
-"""The identity of a request: what changes it, what does not, and twenty keys that must not move."""
+"""The identity of a request: what changes it, what does not, and the keys that must not move."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.labelling.cases import wanted_hints
 from pipeline.labelling.key import canonical, request_key
+from pipeline.labelling.prompt import hints_request, ranking_request
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.providers.openai_compatible import OpenAICompatible
 from pipeline.labelling.request import Case
+from pipeline.params import HintsParams, LabelParams, Params
+from pipeline.paths import Paths
 from tests.labelling.conftest import ITEM_SESSIONS
+from tests.labelling.test_prompt import LABEL
 
 BODY: dict[str, Any] = {
     "model": "m",
@@ -81,6 +87,55 @@ def test_everything_that_decides_an_answer_is_in_the_key() -> None:
 def test_the_order_of_settings_and_the_spelling_of_a_number_are_not_in_the_key() -> None:
     turned = dict(reversed(BODY.items())) | {"temperature": 0.0, "max_tokens": 512.0}
     assert request_key("e", turned) == request_key("e", BODY)
+
+
+TITLES = {
+    1: "Äpfel & Öl",
+    2: "  東京\tRacer ",
+    3: 'Say "no" \\',
+    4: "🎮",
+    5: "x" * 200,
+    6: "\u202eevil",
+}
+IDS = {n: f"item-{n}" for n in TITLES}
+HINTS = ("Series hold together.", 'A "quoted" one.')
+BUILT = {
+    "ranking": "5f5070fbc3ce581a5b7a018a0fb570b7abe637934088d29ae1a746dbc20176e1",
+    "ranking with hints": "eb557357f34dadd08cbe81cb862647f0507bf61fce6b7c976d7cd136073fb6e3",
+    "shuffled session": "a2013c95093d0997151fcb6e322f804d7e79e5c9fcc48370176a7248f0267fa2",
+    "other seed": "d449f8763ad48dd7cb7a3200ac8c385293f30bdc772c7ee17a79a2057633e29b",
+    "hints": "87c07242eccba23040fd18c8be63569386fac154314715ed7775100c36303bf3",
+    "hint cases": "b5765801be38cc7372d13e788a6e7144cf059dfb36b86ea00ed0b03d714fe655",
+}
+"""Keys of requests as the prompts and the shuffles make them. Who changes a word of a prompt makes
+a new `prompts/<version>` folder; these stay, since answers to them may have been paid for."""
+
+
+def built(label: LabelParams, hints: tuple[str, ...] = ()) -> str:
+    return ranking_request(
+        Case(0, "training", (1, 2, 3), (4, 5, 6), hints), "d", TITLES, IDS, label
+    ).key
+
+
+def test_the_keys_of_built_requests_have_not_moved(
+    params: Params, paths: Paths, context: Context
+) -> None:
+    hints = HintsParams(cases=2, items_per_case=2, prompt_version="v1")
+    shown = [(["A", "B"], ["C"]), (["Ü\x00"], ["D", "E"])]
+    drawn = wanted_hints(
+        params.model_copy(update={"hints": hints}),
+        paths,
+        replace(context, label=LABEL),
+    )
+    keys = {
+        "ranking": built(LABEL),
+        "ranking with hints": built(LABEL, HINTS),
+        "shuffled session": built(LABEL.model_copy(update={"session_order": "shuffled"})),
+        "other seed": built(LABEL.model_copy(update={"seed": 2})),
+        "hints": hints_request("fpmc/strong", "d", shown, hints, LABEL).key,
+        "hint cases": next(iter(drawn.values())).key,
+    }
+    assert keys == BUILT
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Prompts: what goes in, what is kept out, and that only the set of candidates matters."""
 
+import hashlib
+import itertools
 import json
-import unicodedata
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ParamsError
-from pipeline.labelling.prompt import TITLE_LENGTH, clean, hints_request, ranking_request
+from pipeline.labelling.prompt import (
+    BLANKS,
+    TITLE_LENGTH,
+    UNSEEN,
+    clean,
+    hints_request,
+    ranking_request,
+)
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Case, Request
 from pipeline.params import HintsParams, Params
@@ -57,19 +66,50 @@ def test_only_the_set_of_candidates_matters(order: list[int]) -> None:
 
 
 def test_candidates_are_shuffled_by_seed_and_session(context: Context) -> None:
-    many = Context(
-        context.dataset,
-        context.label,
-        context.transport,
-        context.catalog,
-        context.sessions,
-        context.recorded,
-    )
-    orders = {
-        tuple(ask(replace(CASE, session_id=session), many).offered.values())
-        for session in range(40)
+    sessions = list(itertools.permutations((1, 2, 3, 4)))
+    case = replace(CASE, candidates=(5, 6, 7, 8))
+    by_session = {
+        tuple(ask(replace(case, items=items), context).offered.values()) for items in sessions
     }
-    assert len(orders) > 20
+    by_seed = {
+        tuple(ranking_request(case, "d", context.titles, context.ids, label).offered.values())
+        for seed in range(24)
+        for label in [context.label.model_copy(update={"seed": seed})]
+    }
+    assert min(len(by_session), len(by_seed)) > 10
+
+
+def test_each_candidate_stands_at_each_place_about_as_often() -> None:
+    titles = {n: f"title {n}" for n in range(1, 9)}
+    ids = {n: f"id{n}" for n in range(1, 9)}
+    places: Counter[tuple[str, str]] = Counter()
+    for seed in range(400):
+        label = LABEL.model_copy(update={"seed": seed})
+        places.update(ranking_request(CASE, "d", titles, ids, label).offered.items())
+    assert len(places) == 25
+    assert max(abs(count - 80) for count in places.values()) < 40  # 5 deviations of 8
+
+
+@pytest.mark.parametrize("order", ["chronological", "shuffled"])
+def test_renumbering_sessions_and_items_changes_nothing(order: str) -> None:
+    label = LABEL.model_copy(update={"session_order": order})
+    titles = {n: f"title {n}" for n in range(1, 9)}
+    ids = {n: f"id{n}" for n in range(1, 9)}
+    turned = replace(
+        CASE,
+        session_id=77,
+        items=tuple(9 - n for n in CASE.items),
+        candidates=tuple(9 - n for n in CASE.candidates),
+    )
+    one = ranking_request(CASE, "d", titles, ids, label)
+    other = ranking_request(
+        turned,
+        "d",
+        {9 - n: t for n, t in titles.items()},
+        {9 - n: i for n, i in ids.items()},
+        label,
+    )
+    assert (one.key, one.offered, one.subject_id) == (other.key, other.offered, other.subject_id)
 
 
 def test_hints_are_quoted_in_the_first_message_alone(context: Context) -> None:
@@ -103,8 +143,37 @@ def test_a_clean_title_is_one_short_line_without_control_or_direction(text: str)
     cleaned = clean(text)
     assert len(cleaned) <= TITLE_LENGTH
     assert len(cleaned.splitlines()) <= 1
-    assert not any(unicodedata.category(character)[0] == "C" for character in cleaned)
+    assert not UNSEEN.search(cleaned)
+    assert not BLANKS.search(cleaned.replace(" ", ""))
     assert clean(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("title", "cleaned"),
+    [
+        ("a\x00b\x1b[31mc\x85d", "a b [31mc d"),
+        ("a\u2028b\u2029c\xa0d\u3000e", "a b c d e"),
+        ("a\u202eb\u2066c\u200fd\u061ce", "abcde"),
+        ("a\u200bb\u200dc\ufeffd\xade\u2060f", "abcdef"),
+        ("a\ufe0fb\U000e0041c\U000e0101d\u034fe\u3164f", "abcdef"),
+        ("a\ud800b\udfffc\ue000d\U0010ffffe\ufffef\ufdd0g\U0001ffffh", "abcdefgh"),
+        ("  \t\n ", ""),
+        ("\u200b\u202e", ""),
+        ("e\u0301 ü 東京 🎮 שלום ไทย", "e\u0301 ü 東京 🎮 שלום ไทย"),
+    ],
+)
+def test_what_cannot_be_seen_is_taken_out_and_what_can_stays(title: str, cleaned: str) -> None:
+    assert clean(title) == cleaned
+
+
+def test_what_is_taken_out_does_not_change_with_python() -> None:
+    """An upgrade that cleaned one title differently would buy its sessions again."""
+    every = "".join(map(chr, range(0x110000)))
+    kept = BLANKS.sub(" ", UNSEEN.sub("", every))
+    assert len(kept) == 970_247
+    assert hashlib.sha256(kept.encode()).hexdigest() == (
+        "0b64aa4c753ab3ba310043eb50168ad3b40aefc71a95b0ddcdd6f2f6034626a9"
+    )
 
 
 def test_the_subject_is_told_by_what_the_session_shows(context: Context) -> None:
