@@ -81,3 +81,17 @@ def _labels_journal(
     if clear:
         deleted = overview.clear_journal(Paths(Path()), anyway=yes)
         typer.echo(f"deleted {deleted} files", err=True)
+
+
+@labels.command("merge")
+def _labels_merge(
+    revision: Annotated[str, typer.Argument(help="A branch, tag or commit, as `origin/main`.")],
+    as_json: AsJson = False,
+) -> None:
+    """Copy the paid parts that another Git revision has and are missing here; buys nothing."""
+    from pipeline.labelling import display, merge  # noqa: PLC0415
+    from pipeline.paths import Paths  # noqa: PLC0415
+
+    rows = merge.merge_rows(Paths(Path()), revision)
+    display.show_rows(rows, "no stores", as_json=as_json)
+    merge.refuse_missing(rows, revision)

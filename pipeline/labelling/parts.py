@@ -3,7 +3,9 @@
 A name that is recorded but not here is a part that somebody paid for and that was not fetched.
 """
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ from typing import Any
 from pipeline import files
 from pipeline.errors import LabelError
 from pipeline.labelling.store import Store, summary
+
+PART = re.compile(r"[0-9a-f]{64}\.parquet")
+"""A part's name; what others recorded is held against it, so that none leads out of the store."""
 
 
 def absent(names: Path, store: Store) -> list[str]:
@@ -34,15 +39,22 @@ def refuse_absent(names: Path, store: Store, title: str) -> None:
         )
 
 
-def write_names(names: Path, store: Store) -> None:
-    """Record the parts and what was bought; what is recorded of paid parts not here is kept."""
+def write_names(names: Path, store: Store, also: Collection[str] = ()) -> None:
+    """Record the parts and what was bought; what is recorded of paid parts not here is kept.
+
+    Args:
+        names: the file.
+        store: the store.
+        also: paid parts that another checkout has recorded.
+    """
     free = {path.name for path in store.free_parts()}
     here = {path.name for path in store.parts()}
     before = _recorded(names)
+    recorded = {*before["paid"], *also}
     bought: Mapping[str, Any] = asdict(summary(store.folder).bought)
-    if not here.issuperset(before["paid"]):
+    if not here.issuperset(recorded):
         bought = before.get("bought", bought)
-    paid = sorted((here - free).union(before["paid"]))
+    paid = sorted((here - free) | recorded)
     kept = {name: before[name] for name in ("labeller",) if name in before}
     files.write_json(names, {"free": sorted(free), "paid": paid, "bought": bought, **kept})
 
@@ -52,14 +64,39 @@ def write_labeller(names: Path, labeller: Mapping[str, Any]) -> None:
     files.write_json(names, {**_recorded(names), "labeller": labeller})
 
 
+def paid_names(content: bytes) -> list[str]:
+    """Return the names of paid parts in the content of such a file.
+
+    Raises:
+        ValueError: it is no such file, or a name in it is none of a part.
+    """
+    try:
+        names = [str(name) for name in json.loads(content)["paid"]]
+    except (KeyError, TypeError):
+        raise ValueError("it names no paid parts") from None
+    for name in names:
+        if not PART.fullmatch(name):
+            raise ValueError(f"{name!r} is no part's name")
+    return names
+
+
+def is_readable(names: Path) -> bool:
+    """Return whether the file is absent or whole."""
+    try:
+        return not names.exists() or paid_names(names.read_bytes()) is not None
+    except ValueError:
+        return False
+
+
 def _recorded(names: Path) -> Mapping[str, Any]:
     if not names.exists():
         return {"paid": []}
+    content = names.read_bytes()
     try:
-        content = files.read_json(names)
-        return {**content, "paid": [str(name) for name in content["paid"]]}
-    except (ValueError, KeyError, TypeError):
+        return {**json.loads(content), "paid": paid_names(content)}
+    except ValueError:
         raise LabelError(
-            f"{names}: not readable, so it cannot be told which paid parts there are; restore it "
-            f"with `git checkout {names}` or mend the merge in it"
+            f"{names}: not readable, so it cannot be told which paid parts there are; after a "
+            "`git merge` run `distilrec labels merge <the branch you merged>`, else "
+            f"`git checkout {names}`"
         ) from None

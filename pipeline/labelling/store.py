@@ -131,10 +131,19 @@ class Store:
         if rows.is_empty():
             return None
         content = _bytes(rows)
-        path = self.folder / f"{hashlib.sha256(content).hexdigest()}.parquet"
+        path = self.folder / f"{_digest(content)}.parquet"
         files.write_bytes(path, content)
         _sync_folder(self.folder)
         return path
+
+    def add(self, name: str, content: bytes) -> bool:
+        """Keep another store's part, and return whether its bytes are what its name says."""
+        if _digest(content) != name.removesuffix(".parquet"):
+            return False
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(self.folder / name, content)
+        _sync_folder(self.folder)
+        return True
 
     def replace_free(self, rows: pl.DataFrame) -> Path | None:
         """Write labels that cost nothing as one part, and remove other parts that cost nothing.
@@ -229,7 +238,7 @@ def _open(path: Path, columns: list[str]) -> pl.DataFrame | None:
         content = path.read_bytes()
     except OSError as error:
         raise LabelError(f"{path}: cannot be read ({error.strerror}); check the disk") from None
-    if hashlib.sha256(content).hexdigest() != path.stem:
+    if _digest(content) != path.stem:
         return None
     try:
         table = pq.read_table(
@@ -239,6 +248,10 @@ def _open(path: Path, columns: list[str]) -> pl.DataFrame | None:
         return rows.select(pl.col(name).cast(COLUMNS[name]) for name in columns)
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError):
         return None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:
