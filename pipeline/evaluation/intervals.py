@@ -1,10 +1,13 @@
-"""Bootstrap intervals over test sessions.
+"""Bootstrap intervals over sessions, and tests that are exact where sessions are few.
 
 Resampling S sessions with replacement draws how often each distinct value occurs, and a metric at
 k has k + 1 values at most. So a draw is one multinomial over the distinct values: the same
 distribution as drawing session by session, at a cost that does not grow with S.
 """
 
+import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +22,19 @@ class Interval:
     mean: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What a session's value is worth by chance, and how likely each is; they sum to 1."""
+
+    values: tuple[float, ...]
+    probabilities: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The expectation."""
+        return float(np.dot(self.values, self.probabilities))
 
 
 def bootstrap(
@@ -48,3 +64,56 @@ def paired_difference(
     both does not widen the interval.  # S, S
     """
     return bootstrap(ours - theirs, draws, generator)
+
+
+def randomisation(differences: Values, draws: int, generator: np.random.Generator) -> float:
+    """Return how likely a mean difference this far from 0 is if the two are alike: two-sided p.
+
+    Each session's difference then is as likely to have the other sign (Fisher's paired
+    randomisation test). Exact at any number of sessions, where an interval needs many.
+
+    Args:
+        differences: one a session.  # S
+        draws: random signs for all sessions, so many times.
+        generator: makes the draws.
+    """
+    sizes, counts = np.unique(np.abs(differences), return_counts=True)
+    positive = generator.binomial(counts, 0.5, size=(draws, len(counts)))
+    return _two_sided(differences.sum(), (2 * positive - counts) @ sizes)
+
+
+def chance_p(
+    values: Values, chances: Sequence[Chance], draws: int, generator: np.random.Generator
+) -> float:
+    """Return how likely a mean value this far from its expectation is by chance: two-sided p.
+
+    Args:
+        values: one a session.  # S
+        chances: each session's distribution if chance decides.  # S
+        draws: drawn means.
+        generator: makes the draws.
+    """
+    expected, total = 0.0, np.zeros(draws)
+    for chance, count in Counter(chances).items():
+        worth, likely = np.array(chance.values), np.array(chance.probabilities)
+        expected += count * float(worth @ likely)
+        total += generator.multinomial(count, likely, size=draws) @ worth
+    return _two_sided(values.sum() - expected, total - expected)
+
+
+def sessions_needed(differences: Values) -> int | None:
+    """Return how many sessions a difference of this height takes to be seen.
+
+    With 80 % power at the two-sided 5 % level: n = ((1.96 + 0.84) sd / mean)², the normal
+    approximation. None: the mean is 0, or there are fewer than two sessions to tell the spread.
+    """
+    mean = float(differences.mean()) if len(differences) > 1 else 0.0
+    if mean == 0:
+        return None
+    return max(2, math.ceil(((1.96 + 0.84) * float(differences.std(ddof=1)) / mean) ** 2))
+
+
+def _two_sided(seen: float, drawn: Values) -> float:
+    """Return the share of draws at least as far from 0, what was seen being one of them."""
+    far = np.abs(drawn) >= abs(seen) * (1 - 1e-9) - 1e-12
+    return float((1 + far.sum()) / (1 + len(drawn)))

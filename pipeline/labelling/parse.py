@@ -7,7 +7,7 @@ Nothing an answer holds can raise here; what cannot be read comes back empty.
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import json_repair
@@ -32,6 +32,8 @@ class Reading:
     """Named things that were not offered, dropped."""
     repeated: int = 0
     """Repeats of a label, dropped."""
+    places: tuple[int, ...] = field(default=(), compare=False)
+    """Where the answer gave each of the ranking's labels, from 1: what was dropped took a place."""
 
 
 def read_ranking(response: str, labels: Collection[str]) -> Reading:
@@ -75,13 +77,15 @@ def _forms(response: str, name: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _sift(names: list[str], offered: frozenset[str], reading: str) -> Reading:
-    known = [name for name in names if name in offered]
-    ranking = tuple(dict.fromkeys(known))
+    known = [(name, place) for place, name in enumerate(names, start=1) if name in offered]
+    first = dict(reversed(known))
+    ranking = tuple(dict.fromkeys(name for name, _ in known))
     return Reading(
         ranking=ranking,
         reading=reading if names else "none",
         foreign=len(names) - len(known),
         repeated=len(known) - len(ranking),
+        places=tuple(first[name] for name in ranking),
     )
 
 

@@ -24,6 +24,11 @@ class Ranked:
     offered: Mapping[str, str]
     """Label -> raw item id, as that row's request offered them."""
 
+    @property
+    def item_ids(self) -> tuple[str, ...]:
+        """Raw ids of the items that were ranked, best first."""
+        return tuple(self.offered[label] for label in self.reading.ranking)
+
 
 def read_row(row: Mapping[str, Any], request: Request | None = None) -> Ranked:
     """Return what a stored ranking says.
@@ -55,18 +60,60 @@ def ranked(
     """
     found: dict[int, Ranked] = {}
     for repeat in range(repeats + 1):
-        tries = {
-            session: replace(request, repeat=repeat)
+        left = {
+            session: request
             for session, request in requests.items()
-            if session not in found or len(found[session].reading.ranking) < min_ranking
+            if session not in found or not _will_do(found[session], min_ranking)
         }
-        served = plan.match(list(tries.values()), rows, reuse)
-        chosen = rows.filter(pl.col("key").is_in(list(set(served.values()))))
-        by_key = {row["key"]: row for row in chosen.iter_rows(named=True)}
-        for session, request in tries.items():
-            if request.key in served:
-                found[session] = read_row(by_key[served[request.key]], request)
+        found |= of_repeat(left, rows, reuse, repeat)
     return found
+
+
+def of_repeat(
+    requests: Mapping[int, Request], rows: pl.DataFrame, reuse: str, repeat: int
+) -> dict[int, Ranked]:
+    """Return what one try of each session says; a session that was not tried so often is left out.
+
+    Args:
+        requests: by session.
+        rows: the store's rows.
+        reuse: ``session`` or ``request``.
+        repeat: 0 for the first asking.
+    """
+    tries = {session: replace(request, repeat=repeat) for session, request in requests.items()}
+    served = plan.match(list(tries.values()), rows, reuse)
+    chosen = rows.filter(pl.col("key").is_in(list(set(served.values()))))
+    by_key = {row["key"]: row for row in chosen.iter_rows(named=True)}
+    return {
+        session: read_row(by_key[served[request.key]], request)
+        for session, request in tries.items()
+        if request.key in served
+    }
+
+
+def outcome_of(ranked: Ranked | None, usable: int, min_ranking: int) -> str:
+    """Return what became of a session: usable, too_short, refused, truncated or missing.
+
+    Args:
+        ranked: what is known of it.
+        usable: ranked items that are in the catalogue.
+        min_ranking: a usable label has at least as many.
+    """
+    if ranked is None or ranked.row is None:
+        return "missing"
+    if usable >= min_ranking:
+        return "usable"
+    outcome = str(ranked.row["outcome"])
+    return "too_short" if outcome == "answered" else outcome
+
+
+def targets_of(sessions: Sequence[int], context: Context) -> dict[int, int]:
+    """Return the held-back last item of sessions."""
+    return dict(
+        context.sessions.filter(pl.col("session_id").is_in(list(sessions)))
+        .select("session_id", pl.col("items").list.last())
+        .iter_rows()
+    )
 
 
 def labelled(
@@ -81,12 +128,7 @@ def labelled(
         recorded: the answers are recorded rankings rather than an LLM's own words.
     """
     indices = {item_id: index for index, item_id in context.ids.items()}
-    held_back = pl.col("items").list.last()
-    targets = dict(
-        context.sessions.filter(pl.col("session_id").is_in(list(sessions)))
-        .select("session_id", held_back)
-        .iter_rows()
-    )
+    targets = targets_of(sessions, context)
     rows = [
         _row(session, found.get(session), indices, targets[session], context.label.min_ranking)
         for session in sessions
@@ -103,12 +145,15 @@ def _row(
     if ranked is None or ranked.row is None:
         return session, [], "missing", "none", 0, 0, None
     reading = ranked.reading
-    named = [indices.get(ranked.offered[label]) for label in reading.ranking]
+    named = [indices.get(item_id) for item_id in ranked.item_ids]
     items = [item for item in named if item is not None]
+    outcome = outcome_of(ranked, len(items), min_ranking)
     foreign = reading.foreign + len(named) - len(items)
-    if len(items) >= min_ranking:
-        counts = (reading.reading, foreign, reading.repeated)
-        return session, items, "usable", *counts, target in items
-    outcome = ranked.row["outcome"]
-    outcome = "too_short" if outcome == "answered" else outcome
-    return session, [], outcome, reading.reading, foreign, reading.repeated, None
+    counts = (reading.reading, foreign, reading.repeated)
+    if outcome == "usable":
+        return session, items, outcome, *counts, target in items
+    return session, [], outcome, *counts, None
+
+
+def _will_do(ranked: Ranked, min_ranking: int) -> bool:
+    return len(ranked.reading.ranking) >= min_ranking
