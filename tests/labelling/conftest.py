@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 
@@ -59,6 +60,19 @@ class Stub:
             return []
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
 
+    def counts(self) -> dict[str, Any]:
+        """Return what the server has counted."""
+        found: dict[str, Any] = httpx.get(self._own).json()
+        return found
+
+    def change(self, **options: Any) -> None:
+        """Give the running server other options."""
+        httpx.post(self._own, json=options)
+
+    @property
+    def _own(self) -> str:
+        return self.url.removesuffix("/v1") + "/stub"
+
     def paid(self) -> list[str]:
         """Return the questions that were paid for, in order."""
         return [entry["question"] for entry in self.seen() if entry.get("paid")]
@@ -69,14 +83,15 @@ StartStub = Callable[..., Stub]
 
 @pytest.fixture
 def start_stub(tmp_path: Path) -> Iterator[StartStub]:
-    """Start the stub with a list of faults; it is stopped after the test."""
+    """Start the stub with faults and options (`stub_server.Options`); it ends with the test."""
     running: list[subprocess.Popen[str]] = []
 
-    def start(*faults: dict[str, Any], delay: float = 0.0) -> Stub:
+    def start(*faults: dict[str, Any], delay: float = 0.0, **options: Any) -> Stub:
         log = tmp_path / f"stub-{len(running)}.jsonl"
-        program = Path(__file__).with_name("stub_server.py")
+        words = [str(log), json.dumps(faults), str(delay), json.dumps(options)]
         process = subprocess.Popen(
-            [sys.executable, str(program), str(log), json.dumps(faults), str(delay)],
+            [sys.executable, "-m", "tests.labelling.stub_server", *words],
+            cwd=Path(__file__).parents[2],
             stdout=subprocess.PIPE,
             text=True,
         )
