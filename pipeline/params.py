@@ -288,6 +288,7 @@ class LabelTransportParams(Section):
     budget_usd: Annotated[float, Field(ge=0)]
     price_input: Annotated[float, Field(ge=0)] | None
     price_output: Annotated[float, Field(ge=0)] | None
+    batch_factor: Annotated[float, Field(gt=0, le=1)]
 
 
 class DistillRecipeParams(Section):
