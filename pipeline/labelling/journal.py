@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,12 +26,15 @@ from typing import Any, Self
 import polars as pl
 
 from pipeline.errors import LabelError
-from pipeline.labelling import store
+from pipeline.labelling import key, store
 from pipeline.labelling.request import Request
 
 FOLDER_VARIABLE = "DISTILREC_JOURNAL"
 SYNC_ANSWERS = 50
 SYNC_SECONDS = 1.0
+KEY_FIRST = b'{"key": "'
+KEY_PLACE = slice(len(KEY_FIRST), len(KEY_FIRST) + 64)
+CHUNK = 1_000
 
 
 def journal_folder() -> Path:
@@ -106,6 +110,14 @@ class LineFile:
         return os.open(self.path, flags, 0o600)
 
 
+class AnswerFile(LineFile):
+    """Lines that say by which version their key was made."""
+
+    def append(self, value: Mapping[str, Any]) -> None:
+        """Write one answer, see `LineFile.append`."""
+        super().append({**value, "key_version": key.KEY_VERSION})
+
+
 @dataclass(frozen=True)
 class Journal:
     """The folder of line files."""
@@ -123,23 +135,28 @@ class Journal:
 
     def writer(self) -> LineFile:
         """Return a new file for answers, made at the first one."""
-        return LineFile(self.folder, "answers.jsonl")
+        return AnswerFile(self.folder, "answers.jsonl")
 
-    def read(self, requests: Collection[Request] | None = None) -> pl.DataFrame:
+    def read(
+        self,
+        requests: Collection[Request] | None = None,
+        known: Callable[[], Collection[str]] = frozenset,
+    ) -> pl.DataFrame:
         """Return the answers in all files, one row a key; damaged lines are left out.
+
+        Files are read line by line; only what is returned is ever in memory.
 
         Args:
             requests: only what may serve one of them: answers of its dataset, and those with its
                 key, whatever the dataset was called then.
+            known: gives the keys whose answers are not wanted, those that a store has; asked only
+                if the journal holds anything.
         """
-        rows = [value for path in self.files() for value in checked_lines(path)]
-        for value in rows:
-            value["created_at"] = datetime.fromisoformat(value["created_at"])
-        if requests is not None:
-            datasets = {request.dataset for request in requests}
-            keys = {request.key for request in requests}
-            rows = [row for row in rows if row["dataset"] in datasets or row["key"] in keys]
-        return store.union(store.frame(rows))
+        keep = _serving(requests)
+        files = self.files()
+        skipped = frozenset(known()) if files else frozenset()
+        rows = (row for path in files for row in _answers(path, skipped) if keep(row))
+        return store.union(pl.concat([store.frame([]), *_chunks(rows)]))
 
     def clear(self) -> int:
         """Delete all files of answers and return their number."""
@@ -149,12 +166,19 @@ class Journal:
         return len(found)
 
 
-def checked_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the values of the lines whose checksum is right."""
+def checked_lines(
+    path: Path, wanted: Callable[[bytes], bool] = lambda _: True
+) -> Iterator[dict[str, Any]]:
+    """Yield the values of the lines whose checksum is right.
+
+    Args:
+        path: the file.
+        wanted: whether a line's JSON is worth the work, told before its checksum.
+    """
     with path.open("rb") as stream:
         for line in stream:
             digest, _, text = line.rstrip(b"\n").partition(b" ")
-            if hashlib.sha256(text).hexdigest().encode() == digest:
+            if wanted(text) and hashlib.sha256(text).hexdigest().encode() == digest:
                 value = json.loads(text)
                 if isinstance(value, dict):
                     yield value
@@ -165,6 +189,36 @@ def damaged_lines(path: Path) -> int:
     with path.open("rb") as stream:
         lines = sum(1 for _ in stream)
     return lines - sum(1 for _ in checked_lines(path))
+
+
+def _answers(path: Path, known: frozenset[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file whose keys are not known, under keys of today's version."""
+    names = {one.encode() for one in known}
+
+    def is_new(text: bytes) -> bool:
+        """Tell by the line's first bytes: hashing a million lines takes half a minute."""
+        return not (text.startswith(KEY_FIRST) and text[KEY_PLACE] in names)
+
+    for value in checked_lines(path, is_new):
+        if value.pop("key_version", 1) != key.KEY_VERSION:
+            value["key"] = store.again(value["endpoint"], value["request"], value["repeat"])
+        if value["key"] not in known:
+            yield value | {"created_at": datetime.fromisoformat(value["created_at"])}
+
+
+def _serving(requests: Collection[Request] | None) -> Callable[[Mapping[str, Any]], bool]:
+    """Return whether an answer may serve one of the requests."""
+    if requests is None:
+        return lambda _: True
+    datasets = {request.dataset for request in requests}
+    keys = {request.key for request in requests}
+    return lambda row: row["dataset"] in datasets or row["key"] in keys
+
+
+def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[pl.DataFrame]:
+    """Yield rows as frames, which take a fraction of the memory of their dictionaries."""
+    while chunk := list(islice(rows, CHUNK)):
+        yield store.frame(chunk)
 
 
 def _iso(value: object) -> str:

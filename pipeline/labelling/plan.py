@@ -8,7 +8,7 @@ request.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,8 @@ INDEX = ("key", *IDENTITY, "outcome", "response_sha256")
 """The columns that decide which row serves a request."""
 Usable = Callable[[Mapping[str, Any]], bool]
 """Whether a stored row holds an answer that will do."""
+Bodies = Callable[[Collection[str]], pl.DataFrame]
+"""Gives the rows of some keys with what `Usable` reads: of a million bodies few are wanted."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def with_repeats(
     reuse: str,
     usable: Usable,
     repeats: int,
+    bodies: Bodies | None = None,
 ) -> list[Plan]:
     """Return the plan of the first asking, and of each further try that is certain by now.
 
@@ -78,29 +81,35 @@ def with_repeats(
 
     Args:
         requests: first askings.
-        stored: rows of the store, with the columns that `usable` reads.
+        stored: rows of the store, with the columns that `usable` reads if `bodies` is not given.
         journal: rows of the journal, likewise.
         reuse: ``session`` or ``request``.
         usable: whether an answer will do; if not, the request is tried again.
         repeats: further tries that are allowed.
+        bodies: reads what `usable` needs, of the rows it is asked about.
     """
     plans: list[Plan] = []
     rows = pl.concat([stored, journal.join(stored, on="key", how="anti").select(stored.columns)])
     for repeat in range(repeats + 1):
         tries = [replace(request, repeat=repeat) for request in requests]
         plans.append(compare(tries, stored, journal, reuse))
-        requests = without_use(tries, rows, reuse, usable) if repeat < repeats else []
+        requests = without_use(tries, rows, reuse, usable, bodies) if repeat < repeats else []
         if not requests:
             break
     return plans
 
 
 def without_use(
-    tries: Sequence[Request], rows: pl.DataFrame, reuse: str, usable: Usable
+    tries: Sequence[Request],
+    rows: pl.DataFrame,
+    reuse: str,
+    usable: Usable,
+    bodies: Bodies | None = None,
 ) -> list[Request]:
     """Return the requests whose answer will not do; those without one are not among them."""
     served = match(tries, rows, reuse)
-    serving = rows.filter(pl.col("key").is_in(list(set(served.values()))))
+    keys = set(served.values())
+    serving = bodies(keys) if bodies else rows.filter(pl.col("key").is_in(list(keys)))
     useless = {row["key"] for row in serving.iter_rows(named=True) if not usable(row)}
     return [request for request in tries if served.get(request.key) in useless]
 
@@ -119,8 +128,11 @@ def match(requests: Sequence[Request], rows: pl.DataFrame, reuse: str) -> dict[s
     exact = wanted.join(rows.select("key"), on="key", how="semi").get_column("key")
     served = {key: key for key in exact}
     if reuse == "session":
-        about = rows.select(INDEX).sort(
-            pl.col("outcome") != "answered", "response_sha256", "key", maintain_order=True
+        asked = pl.col("subject_id").is_in(wanted["subject_id"].unique().to_list())
+        about = (
+            rows.filter(asked)  # of a million rows few are about what is asked
+            .select(INDEX)
+            .sort(pl.col("outcome") != "answered", "response_sha256", "key", maintain_order=True)
         )
         best = about.unique(IDENTITY, keep="first", maintain_order=True)
         found = wanted.join(best.select("key", *IDENTITY), on=IDENTITY, suffix="_serving")

@@ -5,13 +5,21 @@ two people's stores merge by copying files. Readers take the union. Only this mo
 part's name is checked against its bytes, pages are read with their checksums verified, and the
 Arrow table, never the path, is handed on. Measured: of single flipped bits most are otherwise read
 as wrong data without an error.
+
+A store of a million rows is read part by part, in two threads (hashing and unpacking are done
+outside Python's lock), and only the columns and rows that are asked for stay in memory. A part says
+by which version its keys were made; rows of another version get theirs anew from their `request`,
+so that a new version buys nothing again.
 """
 
 import hashlib
 import io
+import json
 import os
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +29,7 @@ import pyarrow.parquet as pq
 
 from pipeline import console, files
 from pipeline.errors import LabelError
+from pipeline.labelling import key
 from pipeline.labelling.request import Answer, Request, json_text
 
 COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -50,6 +59,11 @@ FINAL = ("answered", "refused", "truncated")
 IDENTITY = ("dataset", "kind", "subject_id", "prompt_version", "endpoint", "model", "repeat")
 """What two requests share when one's answer may serve the other under ``reuse: session``."""
 HEAVY = frozenset({"request", "offered", "response"})
+DECIDING = ("key", "outcome", "response_sha256")
+"""What tells which row of a key serves, where no two rows say the same."""
+VERSION = b"distilrec.key_version"
+"""Where a part's metadata says by which version its keys were made; absent: 1."""
+READERS = 2
 TAKEN = ("prompt_tokens", "completion_tokens", "cost_usd", "latency_ms")
 """What an answer took."""
 ORDER = ("key", "response_sha256", *(n for n in COLUMNS if n not in {"key", "response_sha256"}))
@@ -114,15 +128,21 @@ class Store:
         """Return the parts whose name is not the SHA-256 of their bytes, or that cannot be read."""
         return [path for path in self.parts() if _open(path, ["key"]) is None]
 
-    def read(self, columns: Collection[str] = tuple(COLUMNS)) -> pl.DataFrame:
+    def read(
+        self, columns: Collection[str] = tuple(COLUMNS), keys: Collection[str] | None = None
+    ) -> pl.DataFrame:
         """Return the union of the sound parts, one row a key; damaged parts are named and left out.
 
         Args:
             columns: those wanted; fewer are faster.
+            keys: rows of these alone; all others are dropped part by part, while reading.
         """
-        wanted = [name for name in COLUMNS if name in columns or name not in HEAVY]
-        tables = [rows for _, rows in self._sound(wanted)]
-        rows = pl.concat([frame([]).select(wanted), *tables])
+        rows = self._gather({*columns, *DECIDING}, keys)
+        several = rows.filter(pl.col("key").is_duplicated())["key"].unique().to_list()
+        if several:  # which one serves is told by all that is light
+            light = {name for name in COLUMNS if name not in HEAVY}
+            chosen = union(self._gather({*columns, *light}, several)).select(rows.columns)
+            rows = pl.concat([rows.filter(~pl.col("key").is_in(several)), chosen])
         return union(rows).select(list(columns))
 
     def write(self, rows: pl.DataFrame) -> Path | None:
@@ -172,15 +192,23 @@ class Store:
             names.append(path.name)
         return names
 
-    def _sound(self, columns: list[str]) -> Iterator[tuple[Path, pl.DataFrame]]:
-        for path in self.parts():
-            rows = _open(path, columns)
-            if rows is None:
-                console.note(
-                    f"{path}: damaged, left out; remove it and run `dvc pull {self.folder}`"
-                )
-            else:
-                yield path, rows
+    def _gather(self, columns: Collection[str], keys: Collection[str] | None) -> pl.DataFrame:
+        ordered = [name for name in COLUMNS if name in columns]
+        return pl.concat([frame([]).select(ordered), *(p for _, p in self._sound(ordered, keys))])
+
+    def _sound(
+        self, columns: list[str], keys: Collection[str] | None = None
+    ) -> Iterator[tuple[Path, pl.DataFrame]]:
+        read = partial(_open, columns=columns, keys=None if keys is None else frozenset(keys))
+        paths = self.parts()
+        with ThreadPoolExecutor(READERS) as threads:
+            for path, rows in zip(paths, threads.map(read, paths), strict=True):
+                if rows is None:
+                    console.note(
+                        f"{path}: damaged, left out; remove it and run `dvc pull {self.folder}`"
+                    )
+                else:
+                    yield path, rows
 
 
 @dataclass(frozen=True)
@@ -228,12 +256,15 @@ def _bytes(rows: pl.DataFrame) -> bytes:
     ordered = rows.select(list(COLUMNS)).sort(ORDER)
     sink = io.BytesIO()
     table = ordered.to_arrow(compat_level=pl.CompatLevel.oldest())
+    table = table.replace_schema_metadata({VERSION: str(key.KEY_VERSION).encode()})
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()
 
 
-def _open(path: Path, columns: list[str]) -> pl.DataFrame | None:
-    """Return columns of a part, or nothing if it is damaged."""
+def _open(
+    path: Path, columns: list[str], keys: frozenset[str] | None = None
+) -> pl.DataFrame | None:
+    """Return columns of a part, of some keys' rows, or nothing if it is damaged."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -241,13 +272,45 @@ def _open(path: Path, columns: list[str]) -> pl.DataFrame | None:
     if _digest(content) != path.stem:
         return None
     try:
-        table = pq.read_table(
-            pa.BufferReader(content), columns=columns, page_checksum_verification=True
-        )
-        rows = pl.DataFrame(pl.from_arrow(table))
-        return rows.select(pl.col(name).cast(COLUMNS[name]) for name in columns)
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError):
+        part = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        return _rows(part, columns, keys)
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError):
         return None
+
+
+def _rows(part: pq.ParquetFile, columns: list[str], keys: frozenset[str] | None) -> pl.DataFrame:
+    if keys is None:
+        rows = _columns(part, columns)
+        return rows.with_columns(_keys(part)) if _is_old(part) and "key" in columns else rows
+    made = _keys(part)
+    wanted = pl.Series([one in keys for one in made.to_list()], dtype=pl.Boolean)
+    if not wanted.any():
+        return frame([]).select(columns)
+    rows = _columns(part, [name for name in columns if name != "key"])
+    return rows.with_columns(made).filter(wanted).select(columns)
+
+
+def _keys(part: pq.ParquetFile) -> pl.Series:
+    """Return the rows' keys of today's version."""
+    if not _is_old(part):
+        return _columns(part, ["key"])["key"]
+    rows = _columns(part, ["endpoint", "request", "repeat"])
+    return pl.Series("key", [again(*row) for row in rows.iter_rows()], dtype=pl.String)
+
+
+def again(endpoint: str, request: str, repeat: int) -> str:
+    """Return the key that today's version gives what a row says was asked."""
+    return key.request_key(endpoint, json.loads(request), repeat)
+
+
+def _is_old(part: pq.ParquetFile) -> bool:
+    metadata = part.schema_arrow.metadata or {}
+    return int(metadata.get(VERSION, b"1")) != key.KEY_VERSION
+
+
+def _columns(part: pq.ParquetFile, columns: list[str]) -> pl.DataFrame:
+    rows = pl.DataFrame(pl.from_arrow(part.read(columns, use_threads=False)))
+    return rows.select(pl.col(name).cast(COLUMNS[name]) for name in columns)
 
 
 def _digest(content: bytes) -> str:

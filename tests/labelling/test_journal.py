@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import LabelError
-from pipeline.labelling import store
+from pipeline.labelling import key, store
 from pipeline.labelling.journal import (
     SYNC_ANSWERS,
     Journal,
@@ -153,3 +153,35 @@ def test_answers_of_other_datasets_serve_the_same_request_alone(tmp_path: Path) 
     renamed = replace(request("a"), dataset="another")
     assert Journal(tmp_path).read([renamed])["key"].to_list() == [renamed.key]
     assert Journal(tmp_path).read([replace(request("c"), dataset="another")]).is_empty()
+
+
+def test_a_new_key_version_gives_old_lines_their_new_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "a")
+    monkeypatch.setattr(key, "KEY_VERSION", key.KEY_VERSION + 1)
+    write(tmp_path, "b")
+    assert set(Journal(tmp_path).read()["key"]) == {request("a").key, request("b").key}
+    assert set(Journal(tmp_path).read([request("a")], known=lambda: [request("b").key])["key"]) == {
+        request("a").key
+    }
+
+
+def test_a_line_that_says_no_version_is_of_the_first(tmp_path: Path) -> None:
+    with LineFile(tmp_path, "answers.jsonl") as lines:
+        lines.append(store.row(request("a"), PAID))
+    assert Journal(tmp_path).read().equals(rows("a"))
+
+
+def test_answers_that_a_store_has_are_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, "a", "b")
+    write(tmp_path, "c")
+    found = Journal(tmp_path).read(known=lambda: [request("a").key, request("c").key])
+    assert found["subject_id"].to_list() == ["b"]
+
+
+def test_an_empty_journal_does_not_ask_what_is_known(tmp_path: Path) -> None:
+    def never() -> list[str]:
+        raise AssertionError
+
+    assert Journal(tmp_path).read(known=never).is_empty()

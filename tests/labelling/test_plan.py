@@ -1,11 +1,14 @@
 """What serves a request, and what has to be asked."""
 
+from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from pipeline.labelling import plan, store
+from pipeline.labelling import key, plan, store
+from pipeline.labelling.journal import Journal
 from pipeline.labelling.request import Answer, Request
 from tests.labelling.test_store import PAID, request
 
@@ -96,3 +99,34 @@ def test_of_several_old_answers_an_answered_one_serves_first() -> None:
 
 def test_nothing_asked_is_nothing_missing() -> None:
     assert plan.compare([], rows(request("a")), NONE, "session") == plan.Plan({}, {}, ())
+
+
+def test_bodies_are_read_of_the_rows_that_serve_alone() -> None:
+    stored = rows(asked("a"), asked("b"), asked("c"))
+    read: list[set[str]] = []
+
+    def bodies(keys: Collection[str]) -> pl.DataFrame:
+        read.append(set(keys))
+        return stored.filter(pl.col("key").is_in(list(keys)))
+
+    index = stored.select(plan.INDEX)
+    plans = plan.with_repeats(
+        [asked("a"), asked("d")], index, NONE, "session", lambda row: not row["response"], 1, bodies
+    )
+    assert [[one.subject_id for one in made.missing] for made in plans] == [["d"], ["a"]]
+    assert read == [{asked("a").key}]
+
+
+@pytest.mark.parametrize("reuse", ["session", "request"])
+def test_a_new_key_version_buys_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reuse: str
+) -> None:
+    place, kept = store.Store(tmp_path / "store"), Journal(tmp_path / "journal")
+    place.write(rows(asked("a"), asked("b")))
+    with kept.writer() as lines:
+        lines.append(store.row(asked("c"), PAID))
+    monkeypatch.setattr(key, "KEY_VERSION", key.KEY_VERSION + 1)
+    wanted = [asked(subject) for subject in "abcd"]
+    made = plan.compare(wanted, place.read(), kept.read(wanted), reuse)
+    assert (len(made.stored), len(made.journal), made.reused) == (2, 1, 0)
+    assert [one.subject_id for one in made.missing] == ["d"]

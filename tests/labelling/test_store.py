@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.labelling import store
+from pipeline.labelling import key, store
 from pipeline.labelling.key import request_key
 from pipeline.labelling.request import Answer, Request
 from pipeline.labelling.store import COLUMNS, Store, frame, summary, union
@@ -186,3 +187,55 @@ def test_a_key_can_be_computed_again_from_its_row() -> None:
     row = store.row(asked, PAID)
     again = request_key(row["endpoint"], json.loads(row["request"]), row["repeat"])
     assert again == row["key"] == asked.key
+
+
+def test_a_part_says_by_which_version_its_keys_were_made(tmp_path: Path) -> None:
+    path = Store(tmp_path).write(rows("a"))
+    metadata = pq.ParquetFile(path).schema_arrow.metadata
+    assert metadata[store.VERSION] == str(key.KEY_VERSION).encode()
+
+
+def test_a_new_key_version_gives_old_rows_their_new_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Store(tmp_path)
+    here.write(rows("a", "b"))
+    old = request("a").key
+    monkeypatch.setattr(key, "KEY_VERSION", key.KEY_VERSION + 1)
+    here.write(rows("c"))
+    new = {request(subject).key for subject in "abc"}
+    assert old not in new
+    assert set(here.read()["key"]) == set(here.read(["key"])["key"]) == new
+    assert here.read(["subject_id"], keys={request("a").key})["subject_id"].to_list() == ["a"]
+    assert here.read(keys={old}).is_empty()
+
+
+def test_a_part_that_says_no_version_is_of_the_first(tmp_path: Path) -> None:
+    made = rows("a")
+    table = made.to_arrow(compat_level=pl.CompatLevel.oldest())
+    pq.write_table(table, tmp_path / "old")
+    name = hashlib.sha256((tmp_path / "old").read_bytes()).hexdigest()
+    (tmp_path / "old").rename(tmp_path / f"{name}.parquet")
+    assert Store(tmp_path).read().equals(made)
+
+
+def test_only_rows_of_the_keys_asked_for_are_read(tmp_path: Path) -> None:
+    here = Store(tmp_path)
+    for subjects in ("abc", "cde", "f"):
+        here.write(rows(*subjects))
+    wanted = {request(subject).key for subject in "cf"} | {"unknown"}
+    found = here.read(keys=wanted)
+    assert found.equals(here.read().filter(pl.col("key").is_in(list(wanted))))
+    assert set(found["subject_id"]) == {"c", "f"}
+    assert here.read(["cost_usd"], keys=[]).columns == ["cost_usd"]
+
+
+def test_which_of_two_answers_serves_does_not_depend_on_what_is_read(tmp_path: Path) -> None:
+    here = Store(tmp_path)
+    costs = (0.3, 0.1, 0.2)
+    for cost in costs:  # the same answer thrice
+        here.write(rows("a", "b", answer=replace(PAID, cost_usd=cost)))
+    whole = here.read()
+    assert whole.height == 2
+    for columns in (["cost_usd"], ["cost_usd", "response"], ["key", "cost_usd", "request"]):
+        assert here.read(columns).equals(whole.select(columns))
