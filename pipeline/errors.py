@@ -7,6 +7,9 @@ Anything else that is raised is a bug and shows its traceback.
 class PipelineError(Exception):
     """What was found, with the value, where, and what to do next, in one line."""
 
+    status = 1
+    """The exit status of a command that ends so."""
+
 
 class ParamsError(PipelineError):
     """A key of ``params.yaml`` is missing, unknown or out of range."""

@@ -59,20 +59,26 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 
 
 def policy(
-    total_seconds: float, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
+    total_seconds: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]],
+    is_over: Callable[[], bool] = lambda: False,
 ) -> AsyncRetrying:
     """Return the policy for one request: exponential waits with jitter, more if the service asks.
 
-    It gives up (raising the last `TryAgain`) when the next wait would end after `total_seconds`.
+    It gives up (raising the last `TryAgain`) when the next wait would end later than
+    `total_seconds` after the first failure, or when the whole run is over.
     """
-    started = clock()
+    first: list[float] = []  # when an attempt failed first: waiting for a turn before is not ours
     backoff = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
 
     def wait(state: RetryCallState) -> float:
         return max(backoff(state), _asked(state) or 0.0)  # some ask for a wait of 0
 
     def stop(state: RetryCallState) -> bool:
-        return clock() - started + (state.upcoming_sleep or 0.0) > total_seconds
+        first.append(clock())
+        tried = first[-1] - first[0]
+        return is_over() or tried + (state.upcoming_sleep or 0.0) > total_seconds
 
     return AsyncRetrying(
         retry=retry_if_exception_type(TryAgain), wait=wait, stop=stop, sleep=sleep, reraise=True

@@ -1,10 +1,13 @@
-"""Requests under way: speed, retries, reservation, journal and ledger around single attempts."""
+"""Requests under way: speed, retries, reservation, journal and ledger around single attempts.
+
+What ends a run early (an error, Ctrl-C, a parent's death) drains it: nothing new is sent, waiting
+for a turn ends, and what is under way is awaited and saved. See `pipeline.labelling.stopping`.
+"""
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,9 +21,23 @@ from pipeline.labelling.limiter import Clock, Limiter, Sleep
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Answer, Request
 from pipeline.labelling.retry import Failed, TryAgain, policy
+from pipeline.labelling.stopping import Stopping
 from pipeline.params import LabelTransportParams
 
 HOPELESS = 10  # failures one after another, none answered between, end the run
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    requests: int
+    answered: int
+    failed: int
+    spent_usd: float
+    cap_usd: float
+    seconds: float
+    """Since it began."""
 
 
 @dataclass
@@ -35,46 +52,75 @@ class Sending:
     ledger: Ledger
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
+    observe: Callable[[Progress], None] = lambda _: None
+    """Told about every second how far we are, and once at the end."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
     _stopped_by: PipelineError | None = None
     _failed_in_a_row: int = 0
+    _under_way: set[asyncio.Task[Any] | None] = field(default_factory=set)
 
     async def send(self, requests: Sequence[Request]) -> None:
         """Send all requests; after an error nothing new is sent and what is under way is awaited.
 
         Raises:
+            Stopped: somebody asked for it.
             PipelineError: what ended the run early.
         """
-        concurrency = min(self.transport.concurrency, len(requests))
-        limiter = Limiter(self.transport.requests_per_minute, concurrency, self.clock, self.sleep)
         self.budget.begin()
-        left = iter(requests)
-        watch = asyncio.create_task(self._watch(len(requests)))
+        self._stopping = Stopping(self._told)
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(concurrency):
-                    group.create_task(self._work(left, limiter))
+            await self._stopping.run(self._send(requests))
         finally:
-            watch.cancel()
             await self.provider.close()
         if self._stopped_by is not None:
             raise self._stopped_by
 
+    async def _send(self, requests: Sequence[Request]) -> None:
+        concurrency = min(self.transport.concurrency, len(requests))
+        limiter = Limiter(self.transport.requests_per_minute, concurrency, self.clock, self.sleep)
+        left, watches = iter(requests), []
+        try:
+            async with asyncio.TaskGroup() as group:
+                workers = [group.create_task(self._work(left, limiter)) for _ in range(concurrency)]
+                watches = [
+                    asyncio.create_task(self._watch(len(requests))),
+                    asyncio.create_task(self._end_waiting(workers)),
+                ]
+        finally:
+            for watch in watches:
+                watch.cancel()
+
     async def _work(self, left: Iterator[Request], limiter: Limiter) -> None:
-        for request in left:
+        while not self._stopping.wanted.is_set():
+            request = next(left, None)
+            if request is None:
+                return
             try:
                 await self._one(request, limiter)
                 self._failed_in_a_row = 0
             except Failed as fault:
                 self._count(fault)
             except PipelineError as error:
-                self._stopped_by = self._stopped_by or error
-            if self._stopped_by is not None:
-                return
+                self._stop(error)
+
+    def _stop(self, error: PipelineError) -> None:
+        self._stopped_by = self._stopped_by or error
+        self._stopping.wanted.set()
+
+    async def _end_waiting(self, workers: Sequence[asyncio.Task[None]]) -> None:
+        """Let go, once we are to stop, of those that wait for a turn, a try or money."""
+        await self._stopping.wanted.wait()
+        for worker in workers:
+            if worker not in self._under_way:
+                worker.cancel()
+
+    def _told(self) -> str:
+        return f"{len(self._under_way):,} requests are under way, their answers are saved"
 
     async def _one(self, request: Request, limiter: Limiter) -> None:
-        async for attempt in policy(self.transport.retry_seconds, self.clock, self.sleep):
+        wanted, seconds = self._stopping.wanted.is_set, self.transport.retry_seconds
+        async for attempt in policy(seconds, self.clock, self.sleep, wanted):
             with attempt:
                 number = attempt.retry_state.attempt_number
                 await self._attempt(request, limiter, number)
@@ -84,6 +130,7 @@ class Sending:
         async with limiter.place():
             await self.budget.reserve(most)
             cost = most  # of whatever ends without a word: a cancelled request may be billed
+            self._under_way.add(asyncio.current_task())
             try:
                 self.ledger.note(request, "sent", most)
                 answer = await self.provider.answer(request)
@@ -104,6 +151,7 @@ class Sending:
                 cost = self._cost(answer, most)
                 self._keep(request, replace(answer, attempts=number, cost_usd=cost))
             finally:
+                self._under_way.discard(asyncio.current_task())
                 await self.budget.settle(most, cost)
 
     def _keep(self, request: Request, answer: Answer) -> None:
@@ -131,18 +179,22 @@ class Sending:
         self.failed[fault.why] += 1
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= max(HOPELESS, self.transport.concurrency):
-            self._stopped_by = self._stopped_by or LabelError(
-                f"{self._failed_in_a_row} requests in a row failed (last: {fault.why}); stopped, "
-                f"{len(self.rows):,} answers are saved; look at label_transport in params.yaml"
+            self._stop(
+                LabelError(
+                    f"{self._failed_in_a_row} requests in a row failed (last: {fault.why}); "
+                    f"stopped, {len(self.rows):,} answers are saved; look at label_transport in "
+                    "params.yaml"
+                )
             )
 
     async def _watch(self, total: int) -> None:
-        """Bound what a power cut can take, and say now and then what was spent."""
-        shown = time.monotonic()
-        with contextlib.suppress(asyncio.CancelledError):
+        """Bound what a power cut can take, and tell how far we are."""
+        started = shown = time.monotonic()
+        try:
             while True:
                 await asyncio.sleep(SYNC_SECONDS)
                 self.answers.sync()
+                self.observe(self._progress(total, time.monotonic() - started))
                 if time.monotonic() - shown > console.LOG_SECONDS:
                     shown = time.monotonic()
                     console.note(
@@ -150,3 +202,15 @@ class Sending:
                         f"{self.failed.total():,} failed, ${self.budget.spent_usd:.4f} spent of "
                         f"{self.budget.cap_usd:g}"
                     )
+        finally:
+            self.observe(self._progress(total, time.monotonic() - started))
+
+    def _progress(self, total: int, seconds: float) -> Progress:
+        return Progress(
+            requests=total,
+            answered=len(self.rows),
+            failed=self.failed.total(),
+            spent_usd=self.budget.spent_usd,
+            cap_usd=self.budget.cap_usd,
+            seconds=seconds,
+        )

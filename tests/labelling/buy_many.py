@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from pipeline.errors import PipelineError
 from pipeline.labelling.buyer import Buyer, Place
 from pipeline.labelling.providers import openai_compatible
 from pipeline.labelling.providers.base import Context
@@ -41,4 +42,8 @@ def buyer(folder: Path, url: str) -> Buyer:
 
 
 if __name__ == "__main__":
-    buyer(Path(sys.argv[1]), sys.argv[2]).obtain(requests(int(sys.argv[3])))
+    try:
+        buyer(Path(sys.argv[1]), sys.argv[2]).obtain(requests(int(sys.argv[3])))
+    except PipelineError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.status)

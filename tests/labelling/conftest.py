@@ -86,7 +86,7 @@ def start_stub(tmp_path: Path) -> Iterator[StartStub]:
     """Start the stub with faults and options (`stub_server.Options`); it ends with the test."""
     running: list[subprocess.Popen[str]] = []
 
-    def start(*faults: dict[str, Any], delay: float = 0.0, **options: Any) -> Stub:
+    def start(*faults: dict[str, Any] | None, delay: float = 0.0, **options: Any) -> Stub:
         log = tmp_path / f"stub-{len(running)}.jsonl"
         words = [str(log), json.dumps(faults), str(delay), json.dumps(options)]
         process = subprocess.Popen(
