@@ -37,6 +37,7 @@ class OpenAICompatible:
 
     free = False
     wants_hints = True
+    batched = False
 
     def __init__(
         self, context: Context, connect: Callable[[Context], Transport] | None = None
@@ -66,8 +67,8 @@ class OpenAICompatible:
         except TransportFault as fault:
             raise TryAgain(fault.why, may_be_billed=fault.may_be_billed) from None
         if reply.status != 200:
-            raise _refusal(reply, self._context)
-        return _answer(reply, int((time.monotonic() - started) * 1000))
+            raise refusal_of(reply, self._context)
+        return answer_of(reply, int((time.monotonic() - started) * 1000))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -76,8 +77,8 @@ class OpenAICompatible:
             self._transport = None
 
 
-def _connect(context: Context) -> Transport:
-    """Return a transport with the key from the environment.
+def key_of(context: Context) -> str | None:
+    """Return the API key from the environment; a service on this machine may need none.
 
     Raises:
         LabelError: the key is not set, or it would travel unencrypted to another machine.
@@ -98,6 +99,16 @@ def _connect(context: Context) -> Transport:
             f"label_transport.base_url: the API key would go unencrypted to {place.hostname}; "
             "use https"
         )
+    return key
+
+
+def _connect(context: Context) -> Transport:
+    """Return a transport with the key from the environment.
+
+    Raises:
+        LabelError: there is none that may be used.
+    """
+    transport, key = context.transport, key_of(context)
     url = f"{transport.base_url.rstrip('/')}/chat/completions"
     try:
         return HttpTransport(url, key, transport.timeout_seconds, transport.concurrency)
@@ -108,9 +119,9 @@ def _connect(context: Context) -> Transport:
         ) from None
 
 
-def _refusal(reply: Reply, context: Context) -> TryAgain | LabelError:
+def refusal_of(reply: Reply, context: Context) -> TryAgain | LabelError:
     """Return what to raise for a status that is not 200."""
-    code, message = _error_of(reply.text)
+    code, message = error_of(reply.text)
     if is_retried(reply.status) and code != "insufficient_quota":
         why = "rate limit" if reply.status == 429 else f"http {reply.status}"
         return TryAgain(why, retry_after(reply.headers), may_be_billed=reply.status >= 500)
@@ -122,7 +133,7 @@ def _refusal(reply: Reply, context: Context) -> TryAgain | LabelError:
     return LabelError(f"{host} answered {reply.status}{f' ({code})' if code else ''}: {said}")
 
 
-def _error_of(text: str) -> tuple[str, str]:
+def error_of(text: str) -> tuple[str, str]:
     """Return the code and the message of an error reply; both may be empty."""
     value = _object(text)
     error = value.get("error", value)
@@ -132,7 +143,12 @@ def _error_of(text: str) -> tuple[str, str]:
     return clean(str(code), 60), clean(str(error.get("message") or ""), 200)
 
 
-def _answer(reply: Reply, latency_ms: int) -> Answer:
+def answer_of(reply: Reply, latency_ms: int | None) -> Answer:
+    """Return the answer in a chat completion.
+
+    Raises:
+        Failed: the reply is none.
+    """
     value = _object(reply.text)
     choices = value.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
