@@ -53,7 +53,9 @@ def request_key(endpoint: str, body: Mapping[str, Any], repeat: int = 0) -> str:
 
 def _plain(value: Any) -> Any:
     """Return the value with whole floats as integers: 0 and 0.0 are one temperature."""
-    if isinstance(value, Mapping):
+    if isinstance(value, str):  # most of what there is
+        return value
+    if isinstance(value, dict | Mapping):  # asking for a dict is quick
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]

@@ -8,7 +8,7 @@ request.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,12 +91,17 @@ def with_repeats(
     plans: list[Plan] = []
     rows = pl.concat([stored, journal.join(stored, on="key", how="anti").select(stored.columns)])
     for repeat in range(repeats + 1):
-        tries = [replace(request, repeat=repeat) for request in requests]
+        tries = again(requests, repeat)
         plans.append(compare(tries, stored, journal, reuse))
         requests = without_use(tries, rows, reuse, usable, bodies) if repeat < repeats else []
         if not requests:
             break
     return plans
+
+
+def again(requests: Iterable[Request], repeat: int) -> list[Request]:
+    """Return the requests as a further try; those that are it already keep their computed key."""
+    return [one if one.repeat == repeat else replace(one, repeat=repeat) for one in requests]
 
 
 def without_use(

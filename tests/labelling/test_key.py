@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,3 +179,30 @@ json_values = st.recursive(
 @given(st.dictionaries(st.text(), json_values))
 def test_canonical_json_does_not_depend_on_the_order_of_keys(value: dict[str, Any]) -> None:
     assert canonical(value) == canonical(dict(reversed(value.items())))
+
+
+def test_the_spelling_of_a_value_is_the_same_everywhere() -> None:
+    """Written out by hand: no library's or Python's version may change what is hashed."""
+    value = {
+        "b": [0.1, 1e-07, 1.5e300, 1e16, -0.0, 0.0, 2.0, 123456789.125],
+        "a": {"é\U0001f600\ud800": True, "Z": None, "": -7},
+        "text": 'tab\t quote" slash/ \\ \x00 \x7f \u2028 é',
+    }
+    assert canonical(value) == (
+        rb'{"a":{"":-7,"Z":null,"\u00e9\ud83d\ude00\ud800":true},'
+        rb'"b":[0.1,1e-07,'
+        + str(int(1.5e300)).encode()
+        + rb",10000000000000000,0,0,2,123456789.125],"
+        rb'"text":"tab\t quote\" slash/ \\ \u0000 \u007f \u2028 \u00e9"}'
+    )
+
+
+@pytest.mark.parametrize("number", [np.float64(0.25), np.float64(3.0)])
+def test_a_number_of_numpy_is_that_number(number: np.float64) -> None:
+    assert canonical(number) == canonical(float(number))
+
+
+def test_what_is_no_json_is_refused_rather_than_spelled_somehow() -> None:
+    for value in (float("nan"), float("inf"), np.int64(1), b"x", {1, 2}):
+        with pytest.raises((TypeError, ValueError)):
+            canonical({"a": value})
