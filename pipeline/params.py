@@ -265,6 +265,7 @@ class LabelParams(Section):
     model: str
     temperature: Annotated[float, Field(ge=0)] | None
     max_tokens: Positive | None
+    response_schema: Literal["none", "json_object", "json_schema"] = "none"
     ranking_length: Positive
     min_ranking: Positive
     prompt_version: Name
@@ -280,7 +281,10 @@ class LabelTransportParams(Section):
 
     base_url: str
     api_key_variable: str
+    api_key_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "Authorization"
     requests_per_minute: Positive
+    tokens_per_minute: Positive | None
+    tokens_counted: Literal["asked", "used"] = "asked"
     concurrency: Positive
     timeout_seconds: Annotated[float, Field(gt=0)]
     retry_seconds: Annotated[float, Field(ge=0)]

@@ -19,6 +19,7 @@ from typing import Any
 from pipeline import seeds
 from pipeline.errors import ParamsError
 from pipeline.labelling.request import Case, Request, subject_of
+from pipeline.labelling.schema import response_format
 from pipeline.params import HintsParams, LabelParams
 
 TITLE_LENGTH = 160
@@ -94,7 +95,7 @@ def ranking_request(
         subject_id=subject_of([label.session_order, seen]),
         prompt_version=label.prompt_version,
         endpoint=label.endpoint,
-        body=_body(label, label.prompt_version, "ranking", words),
+        body=_body(label, label.prompt_version, "ranking", words, tuple(offered)),
         offered={name: ids[item] for name, item in offered.items()},
         case=case,
     )
@@ -154,7 +155,13 @@ def _hint_lines(hints: Sequence[str]) -> str:
     return SOME_HINTS + "\n".join(f"- {_json(clean(hint, HINT_LENGTH))}" for hint in hints)
 
 
-def _body(label: LabelParams, version: str, kind: str, words: Mapping[str, Any]) -> dict[str, Any]:
+def _body(
+    label: LabelParams,
+    version: str,
+    kind: str,
+    words: Mapping[str, Any],
+    offered: Sequence[str] = (),
+) -> dict[str, Any]:
     clash = RESERVED & set(label.extra_body)
     if clash:
         raise ParamsError(f"label.extra_body: '{min(clash)}' is set by the labeller; remove it")
@@ -166,6 +173,7 @@ def _body(label: LabelParams, version: str, kind: str, words: Mapping[str, Any])
         ],
         "temperature": label.temperature,
         "max_tokens": label.max_tokens,
+        "response_format": response_format(label.response_schema, offered),
     } | label.extra_body
     return {name: value for name, value in body.items() if value is not None}
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
+from pipeline.labelling.announced import Announced
 from pipeline.labelling.key import canonical, request_key
 
 Kind = Literal["ranking", "hints"]
@@ -70,6 +71,8 @@ class Answer:
     attempts: int = 1
     created_at: datetime | None = None
     """Null for labels made here for nothing, so that equal labels are equal bytes."""
+    announced: Announced | None = None
+    """What the reply said about the service's limits; not stored."""
 
 
 def subject_of(shown: object) -> str:

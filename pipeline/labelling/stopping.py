@@ -137,7 +137,8 @@ def starters_of(process: psutil.Process) -> list[psutil.Process]:
 
 
 def _is_shell(process: psutil.Process) -> bool:
-    return process.name().lstrip("-") in SHELLS
+    name: str = process.name()
+    return name.lstrip("-") in SHELLS
 
 
 def _lives(process: psutil.Process) -> bool:
