@@ -10,7 +10,7 @@ from pipeline.errors import LabelError
 from pipeline.labelling import plan
 from pipeline.labelling.parse import read_hints
 from pipeline.labelling.prompt import HINT_LENGTH, clean
-from pipeline.labelling.request import Request
+from pipeline.labelling.request import Request, words_of
 from pipeline.params import LabelParams
 from pipeline.paths import Cell
 from pipeline.tables import HINTS
@@ -21,7 +21,7 @@ MOST_SHOWN = 200  # characters of an answer that cannot be read
 
 def is_readable(row: Mapping[str, Any]) -> bool:
     """Return whether a stored answer holds hints."""
-    return bool(read_hints(row["response"]))
+    return bool(read_hints(row["response"], words_of(row["request"])))
 
 
 def no_hints_table(cells: Sequence[Cell], reason: str) -> pl.DataFrame:
@@ -46,8 +46,9 @@ def _read(cell: Cell, request: Request, rows: pl.DataFrame, label: LabelParams) 
     for repeat in range(label.max_repeats + 1):
         served = plan.match([replace(request, repeat=repeat)], rows, label.reuse)
         for serving in served.values():
-            answer = str(rows.filter(pl.col("key") == serving)["response"][0])
-            if hints := read_hints(answer):
+            row = rows.row(by_predicate=pl.col("key") == serving, named=True)
+            answer = str(row["response"])
+            if hints := read_hints(answer, words_of(row["request"])):
                 return tuple(clean(hint, HINT_LENGTH) for hint in hints[:MOST_HINTS])
     where = f"data/hints/{cell.dataset}: no readable hints for {cell.backbone}/{cell.recipe}"
     if answer is None:

@@ -1,23 +1,55 @@
 """Raw answers read into rankings and hints: strict JSON, then repair, then bracketed labels.
 
 Free and repeatable: `labelled` depends on this file, so a better parser reads old answers again.
-Nothing an answer holds can raise here; what cannot be read comes back empty.
+Nothing an answer holds can raise here; what cannot be read comes back empty. What the model meant
+last counts: the last object of several, what follows its reasoning rather than a draft within it,
+and never a piece that it only quotes from the prompt.
 """
 
 import json
 import re
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import json_repair
 
-LONGEST_REPAIR = 50_000  # characters; json-repair's time grows faster than its input
-EMBEDDED = re.compile(r"\{[^{}]*\}")
+from pipeline.labelling.prompt import clean
+
+PARSER_VERSION = 2
+"""Rises whenever an answer may be read otherwise; stands in the tables made from answers."""
+
+LONGEST_REPAIR = 6_000  # characters, and
+MOST_OPENINGS = 100  # brackets, for json-repair: its time grows with the square of both and more
+MOST_TRIES = 1_000  # openings that turn out to open nothing
+MOST_SCANNED = 20_000_000  # characters read in vain for them
+MOST_VALUES = 100  # the last ones
+LONGEST_LABEL = 60
+
+DECODER = json.JSONDecoder()
+
+OPENING = re.compile(r"[{\[]")
 BRACKETED = re.compile(r"[\[<]([^\[\]<>]+)[\]>]")
-JSON_SIGNS = "{\"'"  # without any of them json-repair takes prose for JSON
-SEPARATORS = re.compile(r"[\s,;]+")
+COMMAS = re.compile(r"[,;|>]+")
+SEPARATORS = re.compile(r"[\s,;>|]+")
 QUOTES = " \t\r\n\"'`<>[]()."
+JSON_SIGNS = "{\"'"  # without any of them json-repair takes prose for JSON
+LETTER = re.compile(r"\w")
+REASONING = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>")
+ANSWER = re.compile(
+    r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]|<\|channel\|>final[^{]{0,40}?>"
+)
+NAMING = ("label", "candidate", "id", "hint", "note", "text", "item")
+"""Where an entry that is an object has its text."""
+SPELLED = re.compile(  # "c3", "C03", "<C3>", "Candidate 3", "1. C3", "C3: its title"
+    r"(?:\d+[.)]\s+)?[\"'`<\[(*#]*(?:candidate\s*[c#]?|[c\uff23\uff43\u0421\u0441])[\s_-]?(\d+)"
+    r"[\"'`>\])*]*(?:$|[.:,)|]|\s+[-\u2013\u2014(])",  # c in full width and Cyrillic, too
+    re.IGNORECASE,
+)
+NUMBER = re.compile(r"(\d+)$")
+CLOSED = re.compile(r"[\]}`]\s*$")
+CUT_WORD = re.compile(r"[^\s\"'\[\]{},:]{1,60}$")
 
 
 @dataclass(frozen=True)
@@ -32,20 +64,27 @@ class Reading:
     """Named things that were not offered, dropped."""
     repeated: int = 0
     """Repeats of a label, dropped."""
+    mended: int = 0
+    """Labels in another spelling, as c3 or 3 for C3; what is strict but for them is repaired."""
     places: tuple[int, ...] = field(default=(), compare=False)
     """Where the answer gave each of the ranking's labels, from 1: what was dropped took a place."""
 
 
-def read_ranking(response: str, labels: Collection[str]) -> Reading:
+def read_ranking(response: str, labels: Collection[str], prompt: str = "") -> Reading:
     """Return the ranking that an answer gives of the labels it was offered.
 
     The first form in which at least one offered label is found is taken; if there is none, a
     strict answer of foreign names is reported as such, else nothing.
+
+    Args:
+        response: the answer, raw.
+        labels: those offered; a recorded ranking brings its own.
+        prompt: what was asked; an answer that is a piece of it is a quotation.
     """
     offered = frozenset(labels)
     first = Reading()
-    for reading, names in _forms(response, "ranking"):
-        found = _sift(names, offered, reading)
+    for reading, value in _forms(response, "ranking", prompt):
+        found = _sift(_texts(value), offered, reading)
         if found.ranking:
             return found
         if first.reading == "none":
@@ -53,40 +92,116 @@ def read_ranking(response: str, labels: Collection[str]) -> Reading:
     return first
 
 
-def read_hints(response: str) -> tuple[str, ...]:
+def read_hints(response: str, prompt: str = "") -> tuple[str, ...]:
     """Return the notes in an answer; none if there is no list of texts in it."""
-    for reading, texts in _forms(response, "hints"):
-        kept = tuple(text.strip() for text in texts if text.strip())
+    for reading, value in _forms(response, "hints", prompt):
+        texts = [value] if isinstance(value, str) else _texts(value)
+        kept = tuple(text for text in texts if LETTER.search(text))  # "..." stands in the prompt
         if kept and reading != "bracketed":
             return kept
     return ()
 
 
-def _forms(response: str, name: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield the lists of texts found in an answer, the most trustworthy form first."""
-    strict = _load(response)
-    if isinstance(strict, dict) and isinstance(strict.get(name), list):
-        yield "strict", _texts(strict[name])
-    for text in reversed(EMBEDDED.findall(response)):
-        if name in text and isinstance(value := _load(text), dict):
-            yield "repaired", _texts(value.get(name))
-    yield "repaired", _texts(_list_in(strict, name))
-    if len(response) <= LONGEST_REPAIR and any(sign in response for sign in JSON_SIGNS):
-        yield "repaired", _texts(_list_in(_repair(response), name))
-    yield "bracketed", _bracketed(response)
+def _forms(response: str, name: str, prompt: str) -> Iterator[tuple[str, Any]]:
+    """Yield what may be the list asked for, the most trustworthy form first."""
+    whole = _load(response)
+    if whole is not None and _is_quoted(response, prompt):
+        return
+    if isinstance(whole, Mapping) and isinstance(whole.get(name), list):
+        yield "strict", whole[name]
+    yield "repaired", whole if isinstance(whole, list) else None
+    for text in _answers(response):
+        values = [value for value, source in _values(text) if not _is_quoted(source, prompt)]
+        values = [*map(_repair, _pieces(text, name)), *values]  # read from the last to the first
+        for look in (_under, _only_list):
+            for value in reversed(values):
+                yield "repaired", look(value, name)
+        yield "bracketed", _bracketed(text)
+
+
+def _answers(response: str) -> list[str]:
+    """Return where the answer may stand: behind the reasoning, else anywhere.
+
+    Reasoning that was cut before its end holds drafts, and no answer.
+    """
+    *_, end = [0, *(found.end() for found in ANSWER.finditer(response))]
+    if REASONING.match(response):
+        return [response[end:]] if end else []
+    return [response[end:], response] if end else [response]
+
+
+def _values(text: str) -> list[tuple[Any, str]]:
+    """Return the last JSON objects and lists in a text, those within others not, with source."""
+    found: deque[tuple[Any, str]] = deque(maxlen=MOST_VALUES)
+    place = tries = scanned = 0
+    while tries < MOST_TRIES and scanned < MOST_SCANNED:
+        opening = OPENING.search(text, place)
+        if opening is None:
+            break
+        start = opening.start()
+        try:
+            value, place = DECODER.raw_decode(text, start)
+            found.append((value, text[start:place]))
+        except json.JSONDecodeError as error:
+            place, scanned = start + 1, scanned + error.pos - start
+            tries += 1
+        except (ValueError, RecursionError):
+            place, tries = start + 1, tries + 1
+    return list(found)
+
+
+def _is_quoted(source: str, prompt: str) -> bool:
+    """Return whether a piece stands in the prompt, say as an item's title."""
+    source = source.strip()
+    return source in prompt or source in prompt.replace('\\"', '"')
+
+
+def _pieces(text: str, name: str) -> Iterator[str]:
+    """Yield what json-repair is to mend: all of it, and the last object that has the name."""
+    if any(sign in text for sign in JSON_SIGNS):
+        yield _without_cut_end(text[:LONGEST_REPAIR])
+    at = text.rfind(name)
+    start = text.rfind("{", 0, at) if at > 0 else -1
+    if start > 0:
+        yield _without_cut_end(text[start : start + LONGEST_REPAIR])
+
+
+def _without_cut_end(text: str) -> str:
+    """Return the text without an entry that was cut: C1 may have become C12."""
+    if CLOSED.search(text):
+        return text
+    if text.replace('\\"', "").count('"') % 2:
+        return text[: text.rfind('"')]
+    return CUT_WORD.sub("", text)
 
 
 def _sift(names: list[str], offered: frozenset[str], reading: str) -> Reading:
-    known = [(name, place) for place, name in enumerate(names, start=1) if name in offered]
+    """Return the offered labels among the names, each once, and count the rest."""
+    numbered = offered == {f"C{n}" for n in range(1, len(offered) + 1)}
+    meant = [_meant(name, reading) if numbered and name not in offered else name for name in names]
+    known = [(name, place) for place, name in enumerate(meant, start=1) if name in offered]
     first = dict(reversed(known))
     ranking = tuple(dict.fromkeys(name for name, _ in known))
+    mended = sum(name != names[place - 1] for name, place in known)
+    if not names:
+        reading = "none"
+    elif mended and reading == "strict":
+        reading = "repaired"
     return Reading(
         ranking=ranking,
-        reading=reading if names else "none",
+        reading=reading,
         foreign=len(names) - len(known),
         repeated=len(known) - len(ranking),
+        mended=mended,
         places=tuple(first[name] for name in ranking),
     )
+
+
+def _meant(name: str, reading: str) -> str:
+    """Return the label that a name spells, as ``C3`` for ``c03``, or 3 in a JSON list."""
+    text = clean(name[:LONGEST_LABEL])
+    found = SPELLED.match(text) or (NUMBER.match(text) if reading != "bracketed" else None)
+    return f"C{int(found[1])}" if found else name
 
 
 def _load(text: str) -> Any:
@@ -97,35 +212,68 @@ def _load(text: str) -> Any:
 
 
 def _repair(text: str) -> Any:
+    if text.count("{") + text.count("[") > MOST_OPENINGS:
+        return None
     try:
         return json_repair.repair_json(text, return_objects=True)
     except Exception:  # noqa: BLE001 - whatever a foreign parser makes of hostile text
         return None
 
 
-def _list_in(value: Any, name: str) -> Any:
-    """Return the list under `name`, the only list of a mapping, or the value if it is a list."""
+def _under(value: Any, name: str) -> Any:
+    """Return what stands under a name, at the shallowest depth; of several the last."""
+    left = deque([value])
+    while left:
+        one = left.popleft()
+        if isinstance(one, Mapping):
+            for key in reversed(one):
+                if isinstance(key, str) and key.strip().casefold() == name:
+                    return one[key]
+            left.extend(inner for inner in one.values() if isinstance(inner, Mapping | list))
+        elif isinstance(one, list):
+            left.extend(inner for inner in reversed(one) if isinstance(inner, Mapping | list))
+    return None
+
+
+def _only_list(value: Any, _: str) -> Any:
+    """Return the only list of a mapping, or a list but for its numbers: [1] refers to a note."""
     if isinstance(value, Mapping):
         lists = [inner for inner in value.values() if isinstance(inner, list)]
-        return value.get(name, lists[0] if len(lists) == 1 else None)
-    if isinstance(value, list):  # json-repair gives a list where there is text around an object
-        for inner in reversed(value):
-            if isinstance(inner, Mapping) and name in inner:
-                return inner[name]
-    return value
+        return lists[0] if len(lists) == 1 else None
+    return [one for one in value if not isinstance(one, int)] if isinstance(value, list) else None
 
 
 def _texts(value: Any) -> list[str]:
+    """Return the texts of a list, of a mapping's values, or of a line that lists them."""
+    if isinstance(value, str):
+        return [part for part in SEPARATORS.split(value) if part]
+    if isinstance(value, Mapping):
+        value = list(value.values())
     if not isinstance(value, list):
         return []
-    return [str(part).strip() for part in value if isinstance(part, str | int)]
+    return [text for part in value if (text := _text(part))]
+
+
+def _text(part: Any) -> str:
+    """Return the text of an entry: itself, or what an object names, ``{"label": "C3"}``."""
+    if isinstance(part, Mapping):
+        named = [part[name] for name in NAMING if name in part]
+        part = named[0] if named else next(iter(part), "")  # {"C3": "its title"}
+    return str(part).strip() if isinstance(part, str | int) else ""
 
 
 def _bracketed(response: str) -> list[str]:
     """Return what stands in brackets, as in ``[<C4>, <C1>]`` or ``[C4] [C1]``."""
-    return [
-        token
+    parts = (
+        part.strip(QUOTES)
         for inside in BRACKETED.findall(response)
-        for token in (part.strip(QUOTES) for part in SEPARATORS.split(inside))
-        if token
-    ]
+        for part in COMMAS.split(inside)
+    )
+    return [name for part in parts for name in _names(part) if name]
+
+
+def _names(part: str) -> list[str]:
+    """Return the labels between two commas: one text as a rule, ``C4 C1`` are two."""
+    words = part.split()
+    several = all(any(sign.isdigit() for sign in word) for word in words)
+    return words if several else [part]

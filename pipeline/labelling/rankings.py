@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.labelling import plan
 from pipeline.labelling.parse import Reading, read_ranking
 from pipeline.labelling.providers.base import Context
-from pipeline.labelling.request import Request
+from pipeline.labelling.request import Request, words_of
 from pipeline.tables import LABELLED
 
 
@@ -38,7 +38,7 @@ def read_row(row: Mapping[str, Any], request: Request | None = None) -> Ranked:
     """
     same = request is not None and request.key == row["key"]
     offered = request.offered if request and same else json.loads(row["offered"])
-    return Ranked(row, read_ranking(row["response"], offered), offered)
+    return Ranked(row, read_ranking(row["response"], offered, words_of(row["request"])), offered)
 
 
 def is_usable(row: Mapping[str, Any], min_ranking: int) -> bool:

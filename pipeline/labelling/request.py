@@ -83,3 +83,9 @@ def subject_of(shown: object) -> str:
 def json_text(value: object) -> str:
     """Return JSON on one line, keys in their own order: the spelling that is sent and stored."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def words_of(body: str) -> str:
+    """Return what a stored body's messages say, so that an answer that quotes it can be told."""
+    messages = json.loads(body).get("messages") or ()
+    return "\n".join(str(message["content"]) for message in messages)
