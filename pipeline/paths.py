@@ -134,6 +134,19 @@ class Paths:
         both = (self.hints_store("any").parent, self.labels_store("any").parent)
         return sorted(one for kind in both for one in kind.glob("*") if one.is_dir())
 
+    def recorded_stores(self) -> list[tuple[Path, Path]]:
+        """Every store that is here or recorded, after the file that names its parts."""
+        datasets = {path.parent.name for path in self.root.glob("reports/*/*_parts.json")}
+        datasets.update(store.name for store in self.stores())
+        return [
+            pair
+            for name in sorted(datasets)
+            for pair in (
+                (self.hint_parts(name), self.hints_store(name)),
+                (self.label_parts(name), self.labels_store(name)),
+            )
+        ]
+
     def label_parts(self, dataset: str) -> Path:
         """The label store's parts and what they cost (in Git), so that a missing one is noticed."""
         return self.root / "reports" / dataset / "label_parts.json"

@@ -1,70 +1,16 @@
-"""What answers cost, and whether it may be spent: the estimate, the gate and the running cap.
+"""The running cap: each request reserves the most it can cost and settles with what it did cost.
 
-Before the first paid request the gate compares the plan with what was allowed. While requests are
-under way each one reserves the most it can cost and settles with what it did cost, so that the cap
-holds with any number of them at once. It holds for one run of a paying stage, further tries
-included; the next run may spend as much again.
+So the cap holds with any number of requests under way. It is a total: what was spent before counts.
 """
 
 import asyncio
 import json
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pipeline.errors import LabelError, SpendRefused
+from pipeline.labelling.prices import Price
 from pipeline.labelling.request import Request
-from pipeline.params import LabelTransportParams
 
-BYTES_PER_TOKEN = 3.5  # of our prompts, for estimates only; a bound uses 1
-TOKENS_PER_LABEL = 6  # `"C12",` in the answer
 FRAME_TOKENS = 40  # what a service adds around messages
-
-
-@dataclass(frozen=True)
-class Price:
-    """US dollars a million tokens."""
-
-    prompt: float
-    completion: float
-
-    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Return the cost in US dollars."""
-        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """About what a list of requests takes."""
-
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float | None
-    """Null: no price is known."""
-    minutes: float
-    """At the allowed rate."""
-
-
-def price_of(transport: LabelTransportParams) -> Price | None:
-    """Return the price in the parameters, if both halves are there."""
-    if transport.price_input is None or transport.price_output is None:
-        return None
-    return Price(transport.price_input, transport.price_output)
-
-
-def estimate(requests: Sequence[Request], transport: LabelTransportParams) -> Estimate:
-    """Return about what requests take; nothing is asked for that."""
-    prompt = sum(int(_prompt_bytes(request) / BYTES_PER_TOKEN) for request in requests)
-    completion = sum(_likely_completion(request) for request in requests)
-    price = price_of(transport)
-    return Estimate(
-        requests=len(requests),
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        cost_usd=price.of(prompt, completion) if price else None,
-        minutes=len(requests) / transport.requests_per_minute,
-    )
 
 
 def most_of(request: Request, price: Price) -> float:
@@ -79,77 +25,55 @@ def most_of(request: Request, price: Price) -> float:
             "params.yaml: label.max_tokens is null, so what an answer costs has no bound; set it, "
             "or label.extra_body.max_completion_tokens"
         )
-    return price.of(_prompt_bytes(request) + FRAME_TOKENS, bound or 0)
+    return price.most(prompt_bytes(request) + FRAME_TOKENS, bound or 0)
 
 
 def completion_bound(request: Request) -> int | None:
     """Return the most tokens the answer may have, reasoning included, if the request says so."""
     bounds = (request.body.get(name) for name in ("max_completion_tokens", "max_tokens"))
-    return next((int(bound) for bound in bounds if bound is not None), None)
+    bound = next((int(bound) for bound in bounds if bound is not None), None)
+    return None if bound is None else bound * int(request.body.get("n") or 1)
 
 
-def gate(
-    missing: Sequence[Request],
-    transport: LabelTransportParams,
-    store: str,
-    here: int,
-    spent_usd: float = 0.0,
-) -> Price:
-    """Return the price if these requests may be sent; nothing has been sent when this raises.
-
-    Args:
-        missing: what is neither in the store nor in the journal.
-        transport: limits and prices.
-        store: the store's folder as the user types it.
-        here: requests that are served already, for the message.
-        spent_usd: what this run has spent before, on first tries.
-
-    Raises:
-        SpendRefused: a price is unknown, or more is missing than was allowed.
-    """
-    plan = estimate(missing, transport)
-    price = price_of(transport)
-    if price is None:
-        line = "price_input" if transport.price_input is None else "price_output"
-        raise SpendRefused(
-            f"{store}: {plan.requests:,} missing and the price is not known: add "
-            f"`label_transport.{line}: <US dollars a million tokens>` to params.yaml (0 for a "
-            "server of your own)"
-        )
-    most = max((most_of(request, price) for request in missing), default=0.0)
-    about = plan.cost_usd or 0.0
-    faults, ways = [], []
-    if plan.requests > transport.max_new_requests:
-        faults.append(f"label_transport.max_new_requests is {transport.max_new_requests:,}")
-        ways.append(f"max_new_requests: {plan.requests}")
-    if spent_usd + about > transport.budget_usd:
-        faults.append(f"label_transport.budget_usd is {transport.budget_usd:g}")
-        ways.append(f"budget_usd: {_rounded_up(spent_usd + max(1.2 * about, about + most))}")
-    if faults:
-        before = f"${_dollars(spent_usd)} went to first tries, no further one was sent"
-        sent = before if spent_usd else "nothing was sent"
-        raise SpendRefused(
-            f"{store}: {plan.requests:,} missing ({here:,} here), about {plan.prompt_tokens:,} + "
-            f"{plan.completion_tokens:,} tokens, about ${_dollars(about)}, and "
-            f"{' and '.join(faults)}; {sent}. To buy them set {', '.join(ways)} below "
-            "label_transport in params.yaml (each run of hints or label may spend the budget); to "
-            f"fetch what others bought run `dvc pull {store}`"
-        )
-    return price
+def prompt_bytes(request: Request) -> int:
+    """Return the length of what is counted as the prompt: messages and answer's schema."""
+    body = json.dumps(request.body.get("messages"), ensure_ascii=False)
+    schema = request.body.get("response_format")
+    return len(body.encode()) + (len(json.dumps(schema)) if schema else 0)
 
 
 class Budget:
-    """The running cap of one run of a stage: reserve before sending, settle after."""
+    """What may still be spent: reserve before sending, settle after."""
 
-    def __init__(self, cap_usd: float) -> None:
+    def __init__(self, cap_usd: float, spent_usd: float = 0.0) -> None:
         self.cap_usd = cap_usd
-        self.spent_usd = 0.0
+        self.spent_usd = spent_usd
         self.begin()
+
+    @property
+    def left_usd(self) -> float:
+        """What is neither spent nor, while requests are under way, counted as spent by them."""
+        return max(self.cap_usd - self.spent_usd, 0.0)
 
     def begin(self) -> None:
         """Begin a round of requests: waiting belongs to one event loop, what was spent stays."""
         self._reserved_usd = 0.0
         self._changed = asyncio.Condition()
+
+    def fits(self, most_usd: float) -> bool:
+        """Return whether a reservation would be granted at once."""
+        return self.spent_usd + self._reserved_usd + most_usd <= self.cap_usd
+
+    def take_up(self, most_usd: float, *, counted: bool) -> None:
+        """Reserve for what an earlier run sent; nothing new is spent, so the cap is not asked.
+
+        Args:
+            most_usd: the most it can cost.
+            counted: it is in `spent_usd` at its most, and is no longer counted there.
+        """
+        self._reserved_usd += most_usd
+        if counted:
+            self.spent_usd = max(self.spent_usd - most_usd, 0.0)
 
     async def reserve(self, most_usd: float) -> None:
         """Set aside the most a request can cost, waiting for others to settle if need be.
@@ -162,9 +86,9 @@ class Budget:
                 if self._reserved_usd <= 0:
                     raise SpendRefused(
                         f"label_transport.budget_usd {self.cap_usd:g} is used up: "
-                        f"${self.spent_usd:.4f} spent and the next request may cost "
-                        f"${most_usd:.4f}; what was answered is saved; each run of hints or label "
-                        "may spend this much: run it again, or raise it in params.yaml"
+                        f"${self.spent_usd:.4f} spent on this project's labels and the next "
+                        f"request may cost ${most_usd:.4f}; what was answered is saved; raise it "
+                        "in params.yaml to go on, or fetch what others bought with `dvc pull`"
                     )
                 await self._changed.wait()
             self._reserved_usd += most_usd
@@ -186,24 +110,3 @@ class Budget:
                 f"the service counted ${cost_usd:.6f} for a request that may cost "
                 f"${most_usd:.6f}: it does not obey max_tokens; stopped after saving the answer"
             )
-
-
-def _dollars(amount: float) -> str:
-    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.2g}"
-
-
-def _rounded_up(dollars: float) -> str:
-    """Return dollars with two digits that count, rounded up, so that what we advise suffices."""
-    step = 10.0 ** (math.floor(math.log10(dollars)) - 1) if dollars > 0 else 1.0
-    return f"{math.ceil(dollars / step) * step:.10f}".rstrip("0").rstrip(".")
-
-
-def _prompt_bytes(request: Request) -> int:
-    body = json.dumps(request.body.get("messages"), ensure_ascii=False)
-    schema = request.body.get("response_format")
-    return len(body.encode()) + (len(json.dumps(schema)) if schema else 0)
-
-
-def _likely_completion(request: Request) -> int:
-    likely = 20 + TOKENS_PER_LABEL * len(request.offered) if request.offered else 250
-    return min(likely, completion_bound(request) or likely)

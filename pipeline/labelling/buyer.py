@@ -6,7 +6,8 @@ part a run, also when the run is stopped.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,21 @@ import polars as pl
 
 from pipeline import console
 from pipeline.errors import LabelError
-from pipeline.labelling import lock, parts, plan, store
-from pipeline.labelling.budget import Budget, gate
+from pipeline.labelling import lock, parts, plan, spending, store
+from pipeline.labelling.budget import Budget
+from pipeline.labelling.gate import dollars, gate
+from pipeline.labelling.identity import project_identity
 from pipeline.labelling.journal import Journal, LineFile
 from pipeline.labelling.ledger import SUFFIX, Ledger
+from pipeline.labelling.meter import Meter
 from pipeline.labelling.plan import Usable
+from pipeline.labelling.prices import Price
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
 from pipeline.labelling.sending import Sending
 from pipeline.labelling.store import Store
 from pipeline.params import LabelParams, LabelTransportParams
+from pipeline.paths import Paths
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class Place:
     lock: Path
     title: str
     """The store's folder as a user types it."""
+    root: Path = Path()
+    """The project's folder: all its stores share one budget."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +111,11 @@ class Buyer:
             if self.provider.free:
                 return self._make_again(requests)
             parts.refuse_absent(place.names, place.store, place.title)
-            try:
-                return self._buy_with_repeats(requests, usable)
-            finally:
-                parts.write_names(place.names, place.store)
+            with self._purse() as ledger:
+                try:
+                    return self._buy_with_repeats(requests, usable, ledger)
+                finally:
+                    parts.write_names(place.names, place.store)
 
     def _make_again(self, requests: Sequence[Request]) -> Bought:
         """Make labels that cost nothing, all of them: quicker than to look which are here."""
@@ -119,50 +128,79 @@ class Buyer:
         parts.write_names(self.place.names, self.place.store)
         return Bought(asked=len(distinct), made=len(distinct))
 
-    def _buy_with_repeats(self, requests: Sequence[Request], usable: Usable) -> Bought:
-        bought, budget = Bought(), Budget(self.transport.budget_usd)
+    @contextmanager
+    def _purse(self) -> Iterator[Ledger]:
+        """Give the ledger; during the block nobody else spends the project's budget here."""
+        project = project_identity(self.place.root)
+        purse = self.journal.folder / f"{project}.lock"
+        with (
+            lock.held(purse, "the budget of this project's labels"),
+            LineFile(self.journal.folder, SUFFIX) as lines,
+        ):
+            yield Ledger(lines, project)
+
+    def _buy_with_repeats(
+        self, requests: Sequence[Request], usable: Usable, ledger: Ledger
+    ) -> Bought:
+        bought, here = Bought(), self.place.store
         for repeat in range(self.label.max_repeats + 1):
             tries = [replace(request, repeat=repeat) for request in requests]
-            bought = bought.plus(self._buy(tries, budget))
+            bought = bought.plus(self._buy(tries, ledger))
             if repeat == self.label.max_repeats:
                 break
-            requests = plan.without_use(tries, self.place.store.read(), self.reuse, usable)
+            index = here.read(plan.INDEX)
+            requests = plan.without_use(tries, index, self.reuse, usable, self._bodies)
             if not requests:
                 break
         return bought
 
-    def _buy(self, requests: Sequence[Request], budget: Budget) -> Bought:
-        here = self.place.store
-        kept = self.journal.read(requests)
-        made = plan.compare(requests, here.read(plan.INDEX), kept, self.reuse)
+    def _bodies(self, keys: Collection[str]) -> pl.DataFrame:
+        return self.place.store.read(keys=keys)
+
+    def _buy(self, requests: Sequence[Request], ledger: Ledger) -> Bought:
+        index = self.place.store.read(plan.INDEX)
+        kept = self.journal.read(requests, index["key"].to_list)
+        made = plan.compare(requests, index, kept, self.reuse)
         saved = kept.filter(pl.col("key").is_in(list(set(made.journal.values()))))
-        here.write(saved)
+        self._save(saved, ledger)
         served = Bought(
             asked=len({request.key for request in requests}),
             stored=len(made.stored),
             from_journal=len(made.journal),
             reused=made.reused,
         )
-        return served.plus(self._send(made, budget)) if made.missing else served
+        return served.plus(self._send(made, ledger)) if made.missing else served
 
-    def _send(self, made: plan.Plan, budget: Budget) -> Bought:
-        served = len(made.stored) + len(made.journal)
-        price = gate(made.missing, self.transport, self.place.title, served, budget.spent_usd)
-        with (
-            self.journal.writer() as answers,
-            LineFile(self.journal.folder, SUFFIX) as ledger,
-        ):
-            sending = Sending(self.provider, self.transport, price, budget, answers, Ledger(ledger))
+    def _save(self, rows: pl.DataFrame, ledger: Ledger) -> None:
+        """Write a part and note which answers it has, so that no money is counted twice."""
+        ledger.note_part(self.place.store.write(rows), rows["key"].to_list())
+
+    def _send(self, made: plan.Plan, ledger: Ledger) -> Bought:
+        title, served = self.place.title, len(made.stored) + len(made.journal)
+        budget, price = self._allowed(made.missing, served)
+        with self.journal.writer() as answers, Meter(title) as meter:
+            sending = Sending(
+                self.provider, self.transport, price, budget, answers, ledger, observe=meter.show
+            )
             try:
                 asyncio.run(sending.send(made.missing))
             finally:
-                self.place.store.write(store.frame(sending.rows))
-        if not sending.rows and not served:
-            why = ", ".join(f"{count} x {why}" for why, count in sorted(sending.failed.items()))
-            raise LabelError(
-                f"{self.place.title}: none of {len(made.missing)} requests was answered ({why})"
-            )
-        return _bought(sending)
+                self._save(store.frame(sending.rows), ledger)
+                bought = _bought(sending)
+                console.note(f"{title}: {_told(bought, budget)}")
+        if not bought.made and not served:
+            why = ", ".join(f"{count} x {why}" for why, count in sorted(bought.failed.items()))
+            raise LabelError(f"{title}: none of {len(made.missing)} requests was answered ({why})")
+        return bought
+
+    def _allowed(self, missing: Sequence[Request], served: int) -> tuple[Budget, Price]:
+        """Pass the gate and return what may be spent, at what price."""
+        before = spending.spent(Paths(self.place.root), self.journal).total_usd
+        batched = self.provider.batched
+        price = gate(
+            missing, self.label, self.transport, self.place.title, served, before, batched=batched
+        )
+        return Budget(self.transport.budget_usd, before), price
 
 
 def _bought(sending: Sending) -> Bought:
@@ -173,4 +211,13 @@ def _bought(sending: Sending) -> Bought:
         prompt_tokens=int(rows["prompt_tokens"].sum()),
         completion_tokens=int(rows["completion_tokens"].sum()),
         cost_usd=float(rows["cost_usd"].sum()),
+    )
+
+
+def _told(bought: Bought, budget: Budget) -> str:
+    return (
+        f"{bought.made:,} answered, {sum(bought.failed.values()):,} failed, "
+        f"{bought.prompt_tokens:,} + {bought.completion_tokens:,} tokens, "
+        f"${dollars(bought.cost_usd)}; ${dollars(budget.spent_usd)} of budget_usd "
+        f"{budget.cap_usd:g} spent in all, ${dollars(budget.left_usd)} left"
     )

@@ -188,4 +188,5 @@ def _place(paths: Paths, folder: Path, names: Path) -> Place:
         aside=paths.damaged / title,
         lock=paths.locks / f"{title.replace('/', '-')}.lock",
         title=title,
+        root=paths.root,
     )

@@ -23,9 +23,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
 @labels.command("plan")
 def _labels_plan(dataset: DatasetName, as_json: AsJson = False) -> None:
     """Tell what is here, in the journal and missing, with tokens and cost; asks nobody."""
-    from pipeline.labelling import display, overview  # noqa: PLC0415
+    from pipeline.labelling import display, planned  # noqa: PLC0415
 
-    rows = overview.plan_rows(*named(dataset), dataset)
+    rows = planned.plan_rows(*named(dataset), dataset)
     display.show_rows(rows, "no store", as_json=as_json)
 
 
@@ -34,8 +34,8 @@ def _labels_status(dataset: DatasetName, as_json: AsJson = False) -> None:
     """Tell what the stores hold, what it cost, and what failed."""
     from pipeline.labelling import display, overview  # noqa: PLC0415
 
-    _, paths = named(dataset)
-    display.show_rows(overview.status_rows(paths, dataset), "no store", as_json=as_json)
+    rows = overview.status_rows(*named(dataset), dataset)
+    display.show_rows(rows, "no store", as_json=as_json)
 
 
 @labels.command("show")

@@ -1,30 +1,20 @@
 """What `distilrec labels ...` tells: plain rows, made without asking anybody anything."""
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from pipeline.errors import DataError, LabelError, SpendRefused
-from pipeline.labelling import ledger, parts, plan, rankings, store
-from pipeline.labelling.budget import estimate, gate
+from pipeline.errors import DataError, LabelError
+from pipeline.labelling import ledger, parts, rankings, spending, store
 from pipeline.labelling.buyer import Place
-from pipeline.labelling.cases import (
-    asked,
-    cell_cases,
-    context_of,
-    hints_place,
-    labels_place,
-    wanted_hints,
-    wanted_labels,
-)
+from pipeline.labelling.cases import asked, cell_cases, context_of, hints_place, labels_place
+from pipeline.labelling.identity import project_identity
 from pipeline.labelling.journal import Journal, damaged_lines
-from pipeline.labelling.notes import is_readable
 from pipeline.labelling.providers import provider_of
-from pipeline.labelling.providers.base import Context, Provider
+from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Request
 from pipeline.labelling.store import Store
 from pipeline.params import Params
@@ -35,39 +25,16 @@ Row = dict[str, Any]
 FEW_SESSIONS = 5  # named where somebody asks for one that was not selected
 
 
-def plan_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
-    """Return what each of a dataset's two stores would ask for: here, in the journal, missing."""
-    context = context_of(params, paths, dataset)
-    provider = provider_of(context)
-    known = HINTS.path(paths.hinted(dataset)).exists()
-    hints = HINTS.read(paths.hinted(dataset)) if known else HINTS.empty()
-    wanted = wanted_labels(params, paths, context, provider, hints)
-    requests = [request for cell in wanted for request in cell.requests.values()]
-    asked_hints = wanted_hints(params, paths, context) if provider.wants_hints else {}
-    places = (hints_place(paths, dataset), labels_place(paths, dataset))
-    rows = [
-        _plan_row(list(asked_hints.values()), places[0], provider, context, is_readable),
-        _plan_row(
-            requests,
-            places[1],
-            provider,
-            context,
-            lambda row: rankings.is_usable(row, params.label.min_ranking),
-        ),
-    ]
-    not_recorded = (0, sum(cell.missing for cell in wanted))
-    return [{**row, "not_recorded": n} for row, n in zip(rows, not_recorded, strict=True)]
-
-
-def status_rows(paths: Paths, dataset: str) -> list[Row]:
-    """Return what each store of a dataset holds, what is not here, and what failed."""
+def status_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
+    """Return what each store of a dataset holds, what that cost, and what failed."""
+    journal, project = Journal.here(), project_identity(paths.root)
     failed: Counter[tuple[str, str]] = Counter()
-    unknown: dict[str, float] = defaultdict(float)
-    for entry in ledger.entries(Journal.here().folder):
+    for entry in ledger.entries(journal.folder):
         state, _, why = entry["state"].partition(":")
-        if entry["dataset"] == dataset and state in {"failed", "unknown"}:
+        ours = (entry["dataset"], entry.get("project")) == (dataset, project)
+        if ours and state in {"failed", "unknown"}:
             failed[entry["kind"], why] += 1
-            unknown[entry["kind"]] += entry["at_most_usd"] if state == "unknown" else 0.0
+    spent, budget = spending.spent(paths, journal).total_usd, params.label_transport.budget_usd
     rows = []
     for kind, place in _places(paths, dataset).items():
         held = store.summary(place.store.folder)
@@ -75,18 +42,30 @@ def status_rows(paths: Paths, dataset: str) -> list[Row]:
             {
                 "store": place.title,
                 "parts": len(place.store.parts()),
+                "parts_not_here": len(parts.absent(place.names, place.store)),
                 "rows": held.rows,
                 **{name: held.outcomes.get(name, 0) for name in store.FINAL},
                 "prompt_tokens": held.bought.prompt_tokens,
                 "completion_tokens": held.bought.completion_tokens,
                 "cost_usd": held.bought.cost_usd,
-                "unknown_at_most_usd": round(unknown[kind], 9),
+                "unknown_at_most_usd": spending.unknown_usd(paths, journal, dataset, kind),
                 "offline": not held.bought.count,
-                "parts_not_here": len(parts.absent(place.names, place.store)),
+                "spent_by_the_project_usd": spent,
+                "budget_left_usd": max(budget - spent, 0.0),
+                "bought": _by_service(place.store),
                 "failed_attempts": {why: n for (what, why), n in failed.items() if what == kind},
             }
         )
     return rows
+
+
+def _by_service(held: Store) -> dict[str, Row]:
+    """Return what was bought of each model of each endpoint."""
+    taken = ["prompt_tokens", "completion_tokens", "cost_usd"]
+    rows = held.read(["endpoint", "model", "created_at", *taken])
+    paid = rows.filter(pl.col("created_at").is_not_null()).group_by("endpoint", "model")
+    found = paid.agg(pl.len().alias("answers"), pl.col(taken).sum()).sort("endpoint", "model")
+    return {f"{one.pop('endpoint')} {one.pop('model')}": one for one in found.iter_rows(named=True)}
 
 
 def verify_rows(paths: Paths, dataset: str) -> list[Row]:
@@ -197,61 +176,6 @@ def _shown(cell: Cell, request: Request, ranked: rankings.Ranked | None, context
             for place, (label, item) in enumerate(zip(ranking, ids, strict=True), start=1)
         ]
     return found
-
-
-def _plan_row(
-    requests: Sequence[Request],
-    place: Place,
-    provider: Provider,
-    context: Context,
-    usable: plan.Usable,
-) -> Row:
-    label, transport = context.label, context.transport
-    reuse, repeats = ("request", 0) if provider.free else (label.reuse, label.max_repeats)
-    columns = [*plan.INDEX, "request", "offered", "response"]
-    tries = [replace(one, repeat=repeat) for repeat in range(repeats + 1) for one in requests]
-    rows, kept = place.store.read(columns), Journal.here().read(tries)
-    made, *further = plan.with_repeats(requests, rows, kept, reuse, usable, repeats)
-    strict = plan.with_repeats(requests, rows, kept, "request", usable, repeats)
-    again, served = _missing(further), len(made.stored) + len(made.journal)
-    missing = [*made.missing, *again]
-    needs = estimate([] if provider.free else missing, transport)
-    return {
-        "store": place.title,
-        "asked": len({request.key for request in requests}),
-        "here": len(made.stored),
-        "in_journal": len(made.journal),
-        "missing": len(missing),
-        "of_these_further_tries": len(again),
-        "reused": made.reused,
-        "reused_although_changed": plan.reasons(
-            requests, pl.concat([rows, kept.select(columns)]), made
-        ),
-        "missing_under_reuse_request": len(_missing(strict)),
-        "prompt_tokens": needs.prompt_tokens,
-        "completion_tokens": needs.completion_tokens,
-        "cost_usd": 0.0 if provider.free else needs.cost_usd,
-        "minutes_at_least": needs.minutes,
-        "gate": "free" if provider.free else _verdict(missing, served, place, context),
-    }
-
-
-def _missing(plans: Iterable[plan.Plan]) -> list[Request]:
-    return [request for one in plans for request in one.missing]
-
-
-def _verdict(missing: Sequence[Request], served: int, place: Place, context: Context) -> str:
-    """Return what the gate would say."""
-    gone = parts.absent(place.names, place.store)
-    if gone:
-        return f"{len(gone)} paid parts are not here: `dvc pull {place.title}`"
-    if not missing:
-        return "nothing to buy"
-    try:
-        gate(missing, context.transport, place.title, served)
-    except SpendRefused as refusal:
-        return str(refusal)
-    return "would buy"
 
 
 def _places(paths: Paths, dataset: str) -> dict[str, Place]:

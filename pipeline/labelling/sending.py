@@ -14,10 +14,11 @@ from typing import Any
 from pipeline import console
 from pipeline.errors import LabelError, PipelineError
 from pipeline.labelling import store
-from pipeline.labelling.budget import Budget, Price, most_of
+from pipeline.labelling.budget import Budget, most_of
 from pipeline.labelling.journal import SYNC_SECONDS, LineFile
 from pipeline.labelling.ledger import Ledger
 from pipeline.labelling.limiter import Clock, Limiter, Sleep
+from pipeline.labelling.prices import Price
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Answer, Request
 from pipeline.labelling.retry import Failed, TryAgain, policy
@@ -164,7 +165,8 @@ class Sending:
     def _cost(self, answer: Answer, most: float) -> float:
         if answer.prompt_tokens is None or answer.completion_tokens is None:
             return most
-        return self.price.of(answer.prompt_tokens, answer.completion_tokens)
+        cached = answer.cached_tokens or 0
+        return self.price.of(answer.prompt_tokens, answer.completion_tokens, cached)
 
     def _obey(self, fault: Failed, limiter: Limiter) -> None:
         """Hold everybody if the service asked for patience that we have."""

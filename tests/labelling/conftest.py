@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import polars as pl
@@ -17,7 +17,11 @@ from pipeline.params import LabelParams, LabelTransportParams, Params, read_para
 from pipeline.paths import Paths, cells
 from pipeline.tables import CATALOG, DIFFICULTY, RECORDED_RANKINGS, SELECTED, SESSIONS
 
+if TYPE_CHECKING:
+    from tests.labelling.buying import Shop
+
 DATASET = "tiny"
+API_KEY = "sk-canary-77aa01"
 TITLES = (
     "Space Quest: Dawn",
     "Space Quest: Dusk",
@@ -187,6 +191,17 @@ def paths(tmp_path: Path, params: Params) -> Paths:
         DIFFICULTY.write(difficulty(), made.difficulty(cell))
         SELECTED.write(selected(), made.selected(cell))
     return made
+
+
+@pytest.fixture
+def shop(
+    params: Params, paths: Paths, start_stub: StartStub, monkeypatch: pytest.MonkeyPatch
+) -> "Shop":
+    """Return the small project beside a service that sells to it; the service is not up yet."""
+    from tests.labelling.buying import Shop  # noqa: PLC0415 - it needs this module
+
+    monkeypatch.setenv("STUB_API_KEY", API_KEY)
+    return Shop(params, paths, start_stub)
 
 
 def difficulty() -> pl.DataFrame:

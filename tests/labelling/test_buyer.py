@@ -4,63 +4,42 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from pipeline import files
-from pipeline.cli import app
 from pipeline.errors import DataError, LabelError, SpendRefused
-from pipeline.labelling import ledger, lock, overview, store
+from pipeline.labelling import ledger, overview, store
 from pipeline.labelling.cases import labels_place
+from pipeline.labelling.identity import project_identity
 from pipeline.labelling.journal import Journal
-from pipeline.params import Params
-from pipeline.paths import Paths, cells
+from pipeline.paths import cells
 from pipeline.stages import hints, label, labelled
 from pipeline.tables import HINTS, LABELLED, SELECTED
-from tests.labelling.buy_many import buyer, requests
-from tests.labelling.conftest import DATASET, TITLES, StartStub, paying, selected
-
-KEY = "sk-canary-77aa01"
+from tests.labelling.buying import Shop
+from tests.labelling.conftest import API_KEY, DATASET, TITLES, selected
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STUB_API_KEY", KEY)
-
-
-def bought(params: Params, paths: Paths) -> label.Summary:
-    """Run the stages that pay."""
-    hints.run(params, paths, DATASET)
-    return label.run(params, paths, DATASET)
-
-
-def test_hints_and_rankings_are_bought_once(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub()
-    paid = paying(params, stub.url)
-    first, second = bought(paid, paths), bought(paid, paths)
+def test_hints_and_rankings_are_bought_once(shop: Shop) -> None:
+    shop.serve()
+    first, second = shop.buy(), shop.buy()
     assert (first.asked, first.answered, first.here) == (3, 3, None)
     assert (second.asked, second.answered, second.here) == (3, None, 3)
-    assert len(stub.paid()) == 1 + 3
+    assert shop.sold == 1 + 3
     assert first.cost_usd > 0
 
 
-def test_the_labels_are_read_into_rankings(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    paid = paying(params, start_stub().url)
-    bought(paid, paths)
+def test_the_labels_are_read_into_rankings(shop: Shop) -> None:
+    paid = shop.serve()
+    shop.buy()
     (cell,) = cells(paid.run, DATASET)
-    assert HINTS.read(paths.hinted(DATASET))["hints"].to_list() == [
+    assert HINTS.read(shop.paths.hinted(DATASET))["hints"].to_list() == [
         ["Series hold together.", "Recent items count most."]
     ]
-    found = labelled.run(paid, paths, cell)
+    found = labelled.run(paid, shop.paths, cell)
     assert (found.sessions, found.usable, found.missing) == (3, 3, None)
-    table = LABELLED.read(paths.labelled(cell))
+    table = LABELLED.read(shop.paths.labelled(cell))
     assert table["reading"].to_list() == ["strict"] * 3
     assert [set(one) for one in table["ranking"]] == [
         {4, 5, 6, 7, 8},
@@ -70,359 +49,205 @@ def test_the_labels_are_read_into_rankings(
     assert table["contains_target"].to_list() == [True, True, True]
 
 
-def test_nothing_is_sent_before_the_gate(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub()
+def test_nothing_is_sent_before_the_gate(shop: Shop) -> None:
+    shop.serve()
     for change in ({"budget_usd": 0.0}, {"price_input": None}, {"max_new_requests": 0}):
         with pytest.raises(SpendRefused):
-            hints.run(paying(params, stub.url, **change), paths, DATASET)
-    assert stub.seen() == []
+            shop.buy(shop.allowed(**change))
+    assert shop.stub.seen() == []
     assert Journal.here().files() == []
+    assert list(ledger.lines(Journal.here().folder)) == []
 
 
-def test_a_lost_store_is_filled_from_the_journal(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub()
-    paid = paying(params, stub.url)
-    bought(paid, paths)
-    for folder in (paths.labels_store(DATASET), paths.hints_store(DATASET)):
-        shutil.rmtree(folder)
-    paths.label_parts(DATASET).unlink()
-    paths.hint_parts(DATASET).unlink()
-    again = bought(paid, paths)
+def test_a_lost_store_is_filled_from_the_journal(shop: Shop) -> None:
+    shop.serve()
+    shop.buy()
+    shop.forget_stores()
+    again = shop.buy()
     assert (again.from_journal, again.answered) == (3, None)
-    assert len(stub.paid()) == 4
+    assert shop.sold == 4
 
 
-def test_a_recorded_part_that_is_not_here_stops_with_the_command(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub()
-    paid = paying(params, stub.url)
-    bought(paid, paths)
-    shutil.rmtree(paths.labels_store(DATASET))
+def test_a_recorded_part_that_is_not_here_stops_with_the_command(shop: Shop) -> None:
+    paid = shop.serve()
+    shop.buy()
+    shutil.rmtree(shop.paths.labels_store(DATASET))
     Journal.here().clear()
     with pytest.raises(LabelError, match="`dvc pull data/labels/tiny`"):
-        label.run(paid, paths, DATASET)
-    assert len(stub.paid()) == 4
+        label.run(paid, shop.paths, DATASET)
+    assert shop.sold == 4
 
 
-def test_what_was_bought_stands_beside_the_names_of_the_parts(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    paid = paying(params, start_stub().url)
-    run = bought(paid, paths)
-    hint = files.read_json(paths.hint_parts(DATASET))["bought"]
-    label_ = files.read_json(paths.label_parts(DATASET))["bought"]
+def test_what_was_bought_stands_beside_the_names_of_the_parts(shop: Shop) -> None:
+    shop.serve()
+    run = shop.buy()
+    names = shop.paths.label_parts(DATASET)
+    hint = files.read_json(shop.paths.hint_parts(DATASET))["bought"]
+    label_ = files.read_json(names)["bought"]
     assert (hint["count"], label_["count"]) == (1, 3)
     assert hint["cost_usd"] > 0
     assert label_["cost_usd"] == pytest.approx(run.cost_usd)
     assert label_["prompt_tokens"] == run.prompt_tokens
     assert label_["seconds"] >= 0
-    assert files.read_json(paths.label_parts(DATASET))["labeller"] == {
+    assert files.read_json(names)["labeller"] == {
         "provider": "openai_compatible",
         "endpoint": "stub",
         "model": "stub-model",
         "offline_stand_in": False,
     }
-    before = paths.label_parts(DATASET).read_bytes()
-    bought(paid, paths)
-    assert paths.label_parts(DATASET).read_bytes() == before
+    before = names.read_bytes()
+    shop.buy()
+    assert names.read_bytes() == before
 
 
-def test_a_renamed_dataset_pays_nothing_again(
-    tmp_path: Path, params: Params, start_stub: StartStub
-) -> None:
-    stub = start_stub()
-    buyer(tmp_path / "old", stub.url).obtain(requests(3))
-    renamed = [replace(request, dataset="films") for request in requests(3)]
-    found = buyer(tmp_path / "new", stub.url).obtain(renamed)
-    assert (found.from_journal, found.made, len(stub.paid())) == (3, 0, 3)
-
-
-def test_the_journal_is_cleared_only_of_what_a_store_has(
-    params: Params, paths: Paths, start_stub: StartStub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bought(paying(params, start_stub().url), paths)
-    monkeypatch.chdir(paths.root)
-    command = ["labels", "journal", "--clear"]
-    shutil.move(paths.labels_store(DATASET), paths.root / "elsewhere")
-    refused = CliRunner().invoke(app, command)
-    assert "3 answers are in no store of this project" in str(refused.exception)
-    assert Journal.here().read().height == 4
-    shutil.move(paths.root / "elsewhere", paths.labels_store(DATASET))
-    assert CliRunner().invoke(app, command).exit_code == 0
-    assert Journal.here().files() == []
-
-
-def test_the_journal_is_cleared_of_everything_on_request(
-    tmp_path: Path, start_stub: StartStub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    buyer(tmp_path, start_stub().url).obtain(requests(2))
-    monkeypatch.chdir(tmp_path)
-    assert CliRunner().invoke(app, ["labels", "journal", "--clear", "--yes"]).exit_code == 0
-    assert Journal.here().files() == []
-
-
-def test_an_offline_run_keeps_the_names_of_paid_parts(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    bought(paying(params, start_stub().url), paths)
-    names = files.read_json(paths.label_parts(DATASET))
+def test_an_offline_run_keeps_the_names_of_paid_parts(shop: Shop) -> None:
+    shop.serve()
+    shop.buy()
+    names = files.read_json(shop.paths.label_parts(DATASET))
     assert (len(names["paid"]), names["free"]) == (1, [])
-    shutil.rmtree(paths.labels_store(DATASET))
-    bought(params, paths)
-    after = files.read_json(paths.label_parts(DATASET))
+    shutil.rmtree(shop.paths.labels_store(DATASET))
+    shop.buy(shop.shipped)
+    after = files.read_json(shop.paths.label_parts(DATASET))
     assert (after["paid"], after["bought"]) == (names["paid"], names["bought"])
     assert len(after["free"]) == 1
 
 
-def test_a_damaged_part_is_set_aside_before_anything_is_bought(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub()
-    paid = paying(params, stub.url)
-    bought(paid, paths)
-    (part,) = paths.labels_store(DATASET).glob("*.parquet")
+def test_a_damaged_part_is_set_aside_before_anything_is_bought(shop: Shop) -> None:
+    paid = shop.serve()
+    shop.buy()
+    (part,) = shop.paths.labels_store(DATASET).glob("*.parquet")
     part.write_bytes(part.read_bytes()[:-1])
     with pytest.raises(LabelError, match=part.name):
-        label.run(paid, paths, DATASET)
-    assert (paths.damaged / "data/labels/tiny" / part.name).exists()
-    assert len(stub.paid()) == 4
+        label.run(paid, shop.paths, DATASET)
+    assert (shop.paths.damaged / "data/labels/tiny" / part.name).exists()
+    assert shop.sold == 4
 
 
-def test_another_teacher_buys_nothing_under_session(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub()
-    paid = paying(params, stub.url)
-    bought(paid, paths)
-    (cell,) = cells(paid.run, DATASET)
-    other = paid.model_copy(update={"run": paid.run.model_copy(update={"seeds": (2,)})})
-    (new,) = cells(other.run, DATASET)
-    for folder in (paths.difficulty, paths.selected):
-        shutil.copytree(folder(cell), folder(new))
-    fewer = selected().with_columns(candidates=selected()["candidates"].list.head(4))
-    SELECTED.write(fewer, paths.selected(new))
-    again = bought(other, paths)
-    assert (again.here, again.reused, again.answered) == (3, 3, None)
-    assert len(stub.paid()) == 4
-    assert labelled.run(other, paths, new).usable == 3
-    strict = other.model_copy(update={"label": other.label.model_copy(update={"reuse": "request"})})
-    assert bought(strict, paths).answered == 3
-
-
-def test_an_offline_answer_never_serves_for_the_service(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    """Only `label.provider` was changed: endpoint and model of the service were there already."""
-    stub = start_stub()
-    paid = paying(params, stub.url)
-    for provider in ("replay", "similarity"):
-        label_there = paid.label.model_copy(update={"provider": provider})
-        bought(paid.model_copy(update={"label": label_there}), paths)
-    assert bought(paid, paths).answered == 3
-    assert len(stub.paid()) == 4
-
-
-def test_rankings_are_not_bought_without_hints(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub()
-    hints.run(params, paths, DATASET)
+def test_rankings_are_not_bought_without_hints(shop: Shop) -> None:
+    hints.run(shop.shipped, shop.paths, DATASET)
     with pytest.raises(LabelError, match=r"no hints for fpmc/strong/1; run `distilrec hints tiny`"):
-        label.run(paying(params, stub.url), paths, DATASET)
-    assert stub.seen() == []
+        label.run(shop.serve(), shop.paths, DATASET)
+    assert shop.stub.seen() == []
 
 
-def test_a_session_outside_training_is_never_sent(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub()
-    (cell,) = cells(params.run, DATASET)
-    SELECTED.write(selected((0, 6)), paths.selected(cell))
+def test_a_session_outside_training_is_never_sent(shop: Shop) -> None:
+    (cell,) = cells(shop.serve().run, DATASET)
+    SELECTED.write(selected((0, 6)), shop.paths.selected(cell))
     with pytest.raises(DataError, match=r"session 6 is in part 'test'.*`dvc repro select`"):
-        bought(paying(params, stub.url), paths)
-    assert len(stub.paid()) == 1  # the hints
+        shop.buy()
+    assert shop.sold == 1  # the hints
 
 
-def test_one_session_more_buys_one_answer(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub()
-    paid = paying(params, stub.url)
-    bought(paid, paths)
-    (cell,) = cells(paid.run, DATASET)
-    SELECTED.write(selected((0, 1, 2, 4)), paths.selected(cell))
-    assert bought(paid, paths).answered == 1
-    assert len(list(paths.labels_store(DATASET).glob("*.parquet"))) == 2
-
-
-def test_a_folder_of_a_dropped_cell_is_not_bought(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    (cell,) = cells(params.run, DATASET)
-    dropped = replace(cell, backbone="stamp")
-    SELECTED.write(selected((1, 3)), paths.selected(dropped))
-    assert bought(paying(params, start_stub().url), paths).asked == 3
-
-
-def test_retries_are_paid_for_once(params: Params, paths: Paths, start_stub: StartStub) -> None:
-    faults = [{"status": 429, "headers": {"Retry-After": "0.1"}}, {"status": 408}]
-    stub = start_stub({}, *faults)
-    assert bought(paying(params, stub.url, concurrency=1), paths).answered == 3
-    assert (len(stub.paid()), len(stub.seen())) == (4, 6)
-    rows = store.Store(paths.labels_store(DATASET)).read(["attempts"])
+def test_retries_are_paid_for_once(shop: Shop) -> None:
+    busy = {"status": 429, "headers": {"Retry-After": "0.1"}}
+    shop.serve({}, busy, {"status": 408}, concurrency=1)
+    assert shop.buy().answered == 3
+    assert (shop.sold, len(shop.stub.seen())) == (4, 6)
+    rows = store.Store(shop.paths.labels_store(DATASET)).read(["attempts"])
     assert sorted(rows["attempts"]) == [1, 1, 3]
 
 
-def test_a_failed_label_is_a_row_with_a_reason_and_no_gap(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub({}, {"status": 500})
-    paid = paying(params, stub.url, concurrency=1, retry_seconds=0.0)
-    found = bought(paid, paths)
+def test_a_failed_label_is_a_row_with_a_reason_and_no_gap(shop: Shop) -> None:
+    paid = shop.serve({}, {"status": 500}, concurrency=1, retry_seconds=0.0)
+    found = shop.buy()
     assert (found.answered, found.failed) == (2, 1)
     states = [one["state"] for one in ledger.entries(Journal.here().folder)]
     assert states.count("unknown:http 500") == 1
     assert states.count("answered") == 3
     (cell,) = cells(paid.run, DATASET)
-    assert labelled.run(paid, paths, cell).missing == 1
-    assert bought(paid, paths).answered == 1
+    assert labelled.run(paid, shop.paths, cell).missing == 1
+    assert shop.buy().answered == 1
 
 
-def test_a_service_that_answers_nothing_is_an_error_with_the_reason(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub({"body": "<html>"})
+def test_a_service_that_answers_nothing_is_an_error_with_the_reason(shop: Shop) -> None:
+    paid = shop.serve({"body": "<html>"})
     with pytest.raises(LabelError, match=r"none of 1 requests was answered \(1 x no message"):
-        hints.run(paying(params, stub.url), paths, DATASET)
+        shop.buy()
     last = list(ledger.entries(Journal.here().folder))[-1]
     assert (last["state"], last["detail"]) == ("unknown:no message in the reply", "<html>")
-    status, _ = overview.status_rows(paths, DATASET)
-    assert status["unknown_at_most_usd"] == round(last["at_most_usd"], 9) > 0
+    status, _ = overview.status_rows(paid, shop.paths, DATASET)
+    assert status["unknown_at_most_usd"] == last["at_most_usd"] > 0
+    assert status["failed_attempts"] == {"no message in the reply": 1}
 
 
-def test_a_reply_that_is_no_answer_is_kept_short_and_without_the_key(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub({"body": f"{KEY} " + "x" * 5_000})
+def test_a_reply_that_is_no_answer_is_kept_short_and_without_the_key(shop: Shop) -> None:
+    shop.serve({"body": f"{API_KEY} " + "x" * 5_000})
     with pytest.raises(LabelError, match="no message"):
-        hints.run(paying(params, stub.url), paths, DATASET)
+        shop.buy()
     detail = list(ledger.entries(Journal.here().folder))[-1]["detail"]
     assert detail.startswith("[key] xxx")
     assert len(detail) == 1_000
 
 
-def test_what_was_answered_before_a_refusal_is_saved(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub({}, {}, {"status": 401, "body": '{"error": {"message": "gone"}}'})
-    paid = paying(params, stub.url, concurrency=1)
+def test_what_was_answered_before_a_refusal_is_saved(shop: Shop) -> None:
+    shop.serve({}, {}, {"status": 401, "body": '{"error": {"message": "gone"}}'}, concurrency=1)
     with pytest.raises(LabelError, match="answered 401"):
-        bought(paid, paths)
-    assert store.summary(paths.labels_store(DATASET)).rows == 1
-    assert len(files.read_json(paths.label_parts(DATASET))["paid"]) == 1
-    assert bought(paid, paths).answered == 2
+        shop.buy()
+    assert shop.stored() == 1
+    assert len(files.read_json(shop.paths.label_parts(DATASET))["paid"]) == 1
+    assert shop.buy().answered == 2
 
 
-def test_a_budget_that_ends_on_the_way_saves_what_was_bought(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub({}, {"usage": {"prompt_tokens": 1_400, "completion_tokens": 500}})
-    paid = paying(params, stub.url, concurrency=1, budget_usd=0.0045)
-    with pytest.raises(SpendRefused, match="is used up"):
-        bought(paid, paths)
-    assert store.summary(paths.labels_store(DATASET)).rows == 1
+def test_an_answer_that_cannot_be_used_is_asked_again_as_often_as_allowed(shop: Shop) -> None:
+    shop.serve({}, {"content": "sorry"}, {}, {}, {"content": "sorry"}, concurrency=1)
+    patient = shop.labelled_by(max_repeats=2)
+    found = shop.buy(patient)
+    assert (found.answered, shop.sold) == (5, 6)
+    (cell,) = cells(patient.run, DATASET)
+    assert labelled.run(patient, shop.paths, cell).usable == 3
+    assert shop.buy(patient).answered is None
 
 
-def test_an_answer_that_cannot_be_used_is_asked_again_as_often_as_allowed(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub({}, {"content": "sorry"}, {}, {}, {"content": "sorry"})
-    shipped = paying(params, stub.url, concurrency=1)
-    paid = shipped.model_copy(update={"label": shipped.label.model_copy(update={"max_repeats": 2})})
-    found = bought(paid, paths)
-    assert (found.answered, len(stub.paid())) == (5, 6)
-    (cell,) = cells(paid.run, DATASET)
-    assert labelled.run(paid, paths, cell).usable == 3
-    assert bought(paid, paths).answered is None
-
-
-def allowing(params: Params, repeats: int) -> Params:
-    label_ = params.label.model_copy(update={"max_repeats": repeats})
-    return params.model_copy(update={"label": label_})
-
-
-def test_unreadable_hints_are_shown_and_their_further_try_is_planned(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub({"content": "Sorry, " + "no" * 200})
-    paid = paying(params, stub.url)
+def test_unreadable_hints_are_shown_and_bought_again_where_that_is_allowed(shop: Shop) -> None:
+    shop.serve({"content": "Sorry, " + "no" * 200})
     with pytest.raises(LabelError) as error:
-        hints.run(paid, paths, DATASET)
+        shop.buy()
     shown = "Sorry, " + "no" * 96 + "n"
     assert f"the answer was '{shown}', and a hint answer is {{\"hints\": [" in str(error.value)
-    assert overview.plan_rows(paid, paths, DATASET)[0]["gate"] == "nothing to buy"
-    again = allowing(paid, 1)
-    row, _ = overview.plan_rows(again, paths, DATASET)
-    assert (row["here"], row["missing"], row["of_these_further_tries"]) == (1, 1, 1)
-    assert row["cost_usd"] > 0
-    poor = allowing(paying(params, stub.url, budget_usd=0.0), 1)
-    row, _ = overview.plan_rows(poor, paths, DATASET)
-    assert "label_transport.budget_usd is 0; nothing was sent" in row["gate"]
-    assert hints.run(again, paths, DATASET).bought == 1
-    assert overview.plan_rows(again, paths, DATASET)[0]["gate"] == "nothing to buy"
+    assert hints.run(shop.labelled_by(max_repeats=1), shop.paths, DATASET).bought == 1
 
 
-def test_a_plan_counts_the_further_tries_of_rankings_in_store_or_journal(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub({}, {"content": "sorry"}, {"content": "sorry"})
-    paid = paying(params, stub.url, concurrency=1)
-    bought(paid, paths)
-    again = allowing(paid, 2)
-    _, row = overview.plan_rows(again, paths, DATASET)
-    assert (row["here"], row["missing"], row["gate"]) == (3, 2, "would buy")
-    assert row["missing_under_reuse_request"] == 2
-    shutil.rmtree(paths.labels_store(DATASET))
-    paths.label_parts(DATASET).unlink()
-    _, row = overview.plan_rows(again, paths, DATASET)
-    assert (row["in_journal"], row["missing"]) == (3, 2)
-    assert label.run(again, paths, DATASET).answered == 2
+def test_a_second_labeller_on_one_store_says_so(shop: Shop) -> None:
+    hints.run(shop.shipped, shop.paths, DATASET)
+    with (
+        held_elsewhere(labels_place(shop.paths, DATASET).lock) as holder,
+        pytest.raises(LabelError, match=f"at work \\(process {holder.pid}\\)"),
+    ):
+        label.run(shop.shipped, shop.paths, DATASET)
+    assert label.run(shop.shipped, shop.paths, DATASET).answered == 3
 
 
-def test_a_second_labeller_on_one_store_says_so(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    place = labels_place(paths, DATASET)
-    code = (
-        "import sys; from pathlib import Path; from pipeline.labelling import lock\n"
-        "with lock.held(Path(sys.argv[1]), 'x'):\n"
-        "    print('held', flush=True); sys.stdin.read()\n"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(place.lock)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        hints.run(params, paths, DATASET)
-        with pytest.raises(LabelError, match=f"at work \\(process {holder.pid}\\)"):
-            label.run(params, paths, DATASET)
-    finally:
-        holder.communicate()
-    with lock.held(place.lock, "x"):
-        pass
+def test_two_labellers_of_one_project_do_not_spend_one_budget_at_once(shop: Shop) -> None:
+    shop.serve()
+    purse = Journal.here().folder / f"{project_identity(shop.paths.root)}.lock"
+    with (
+        held_elsewhere(purse) as holder,
+        pytest.raises(LabelError, match=f"budget .* at work \\(process {holder.pid}\\)"),
+    ):
+        shop.buy()
+    assert shop.stub.seen() == []
+    assert shop.buy().answered == 3
 
 
-def test_only_titles_leave_the_machine(params: Params, paths: Paths, start_stub: StartStub) -> None:
-    stub = start_stub()
-    bought(paying(params, stub.url), paths)
-    texts = [json.loads(entry["body"]) for entry in stub.seen()]
+class held_elsewhere(subprocess.Popen[str]):  # noqa: N801 - reads as the block it is
+    """Another process that holds a lock during the block."""
+
+    def __init__(self, path: Path) -> None:
+        code = (
+            "import sys; from pathlib import Path; from pipeline.labelling import lock\n"
+            "with lock.held(Path(sys.argv[1]), 'x'):\n"
+            "    print('held', flush=True); sys.stdin.read()\n"
+        )
+        words = [sys.executable, "-c", code, str(path)]
+        super().__init__(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.stdout is not None
+        assert self.stdout.readline() == "held\n"
+
+
+def test_only_titles_leave_the_machine(shop: Shop) -> None:
+    shop.serve()
+    shop.buy()
+    texts = [json.loads(entry["body"]) for entry in shop.stub.seen()]
     allowed = {"model", "messages", "temperature", "max_tokens"}
     for body in texts:
         assert set(body) == allowed
@@ -434,46 +259,15 @@ def test_only_titles_leave_the_machine(params: Params, paths: Paths, start_stub:
     assert {*quoted[0], *quoted[1].values()} <= set(TITLES)
 
 
-def test_the_api_key_is_in_no_file(
-    params: Params, paths: Paths, start_stub: StartStub, tmp_path: Path, empty_journal: Path
-) -> None:
-    echo = {"content": f"your key is {KEY}"}
-    quota = {"error": {"message": f"key {KEY} is empty", "code": "insufficient_quota"}}
-    stub = start_stub({}, echo, {"status": 401, "body": json.dumps(quota)})
+def test_the_api_key_is_in_no_file(shop: Shop, empty_journal: Path) -> None:
+    echo = {"content": f"your key is {API_KEY}"}
+    quota = {"error": {"message": f"key {API_KEY} is empty", "code": "insufficient_quota"}}
+    shop.serve({}, echo, {"status": 401, "body": json.dumps(quota)}, concurrency=1)
     with pytest.raises(LabelError) as error:
-        bought(paying(params, stub.url, concurrency=1), paths)
-    assert KEY not in str(error.value)
-    (part,) = paths.labels_store(DATASET).glob("*.parquet")
-    assert KEY not in str(store.Store(part.parent).read().rows())
-    written = [p for folder in (paths.root, empty_journal) for p in folder.rglob("*")]
-    found = [p for p in written if p.is_file() and KEY.encode() in p.read_bytes()]
+        shop.buy()
+    assert API_KEY not in str(error.value)
+    (part,) = shop.paths.labels_store(DATASET).glob("*.parquet")
+    assert API_KEY not in str(store.Store(part.parent).read().rows())
+    written = [p for folder in (shop.paths.root, empty_journal) for p in folder.rglob("*")]
+    found = [p for p in written if p.is_file() and API_KEY.encode() in p.read_bytes()]
     assert found == []
-
-
-def test_a_plan_tells_the_price_and_the_stop_and_asks_nobody(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    stub = start_stub()
-    frugal = paying(params, stub.url, budget_usd=0.0)
-    for row, asked in zip(overview.plan_rows(frugal, paths, DATASET), (1, 3), strict=True):
-        assert (row["asked"], row["missing"], row["here"]) == (asked, asked, 0)
-        assert row["cost_usd"] > 0
-        assert "label_transport.budget_usd is 0; nothing was sent" in row["gate"]
-    assert stub.seen() == []
-
-
-def test_a_plan_counts_what_is_reused_and_why(
-    params: Params, paths: Paths, start_stub: StartStub
-) -> None:
-    paid = paying(params, start_stub().url)
-    bought(paid, paths)
-    warmer = paid.model_copy(update={"label": paid.label.model_copy(update={"temperature": 1.0})})
-    _, row = overview.plan_rows(warmer, paths, DATASET)
-    assert (row["here"], row["missing"], row["reused"]) == (3, 0, 3)
-    assert row["reused_although_changed"] == {"settings": 3}
-    assert (row["missing_under_reuse_request"], row["gate"]) == (3, "nothing to buy")
-    shutil.rmtree(paths.labels_store(DATASET))
-    paths.label_parts(DATASET).unlink()
-    _, row = overview.plan_rows(warmer, paths, DATASET)
-    assert (row["here"], row["in_journal"]) == (0, 3)
-    assert row["reused_although_changed"] == {"settings": 3}

@@ -40,6 +40,8 @@ class Provider(Protocol):
     """Costs nothing: what is missing is made again without a word, and no journal is kept."""
     wants_hints: bool
     """Hints about the teacher are of use to it."""
+    batched: bool
+    """Asked in batches, which take hours and cost less."""
 
     def request(self, case: Case) -> Request | None:
         """Return the request for a case, or nothing where it cannot be asked (not recorded)."""

@@ -25,6 +25,7 @@ class Replay:
 
     free = True
     wants_hints = False
+    batched = False
 
     def __init__(self, context: Context) -> None:
         self._context = context

@@ -38,6 +38,7 @@ class Similarity:
 
     free = True
     wants_hints = False
+    batched = False
 
     def __init__(self, context: Context) -> None:
         self._context = context

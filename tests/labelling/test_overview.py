@@ -1,0 +1,55 @@
+"""What `labels status` and `labels journal` tell of what was bought."""
+
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.labelling import overview
+from pipeline.labelling.journal import Journal
+from tests.labelling.buying import Shop
+from tests.labelling.conftest import DATASET
+
+
+def test_status_tells_what_was_bought_of_whom_and_what_is_left(shop: Shop) -> None:
+    paid = shop.serve(budget_usd=2.0)
+    shop.buy()
+    other = shop.labelled_by(model="another-model")
+    shop.buy(other)
+    hint, ranking = overview.status_rows(paid, shop.paths, DATASET)
+    assert list(ranking["bought"]) == ["stub another-model", "stub stub-model"]
+    services = ranking["bought"].values()
+    assert [one["answers"] for one in services] == [3, 3]
+    assert sum(one["cost_usd"] for one in services) == pytest.approx(ranking["cost_usd"])
+    assert sum(one["prompt_tokens"] for one in services) == ranking["prompt_tokens"]
+    spent = hint["cost_usd"] + ranking["cost_usd"]
+    assert ranking["spent_by_the_project_usd"] == pytest.approx(spent)
+    assert ranking["budget_left_usd"] == pytest.approx(2 - spent)
+
+
+def test_the_journal_is_cleared_only_of_what_a_store_has(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.serve()
+    shop.buy()
+    monkeypatch.chdir(shop.paths.root)
+    command, held = ["labels", "journal", "--clear"], shop.paths.labels_store(DATASET)
+    shutil.move(held, shop.paths.root / "elsewhere")
+    refused = CliRunner().invoke(app, command)
+    assert "3 answers are in no store of this project" in str(refused.exception)
+    assert Journal.here().read().height == 4
+    shutil.move(shop.paths.root / "elsewhere", held)
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert Journal.here().files() == []
+
+
+def test_the_journal_is_cleared_of_everything_on_request(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.serve()
+    shop.buy()
+    shop.forget_stores()
+    monkeypatch.chdir(shop.paths.root)
+    assert CliRunner().invoke(app, ["labels", "journal", "--clear", "--yes"]).exit_code == 0
+    assert Journal.here().files() == []

@@ -1,0 +1,100 @@
+"""What `labels plan` tells, and that telling it asks nobody."""
+
+import pytest
+
+from pipeline.labelling.gate import dollars
+from pipeline.stages import label
+from tests.labelling.buying import Shop
+from tests.labelling.conftest import DATASET
+
+
+def test_a_plan_tells_the_price_and_the_stop_and_asks_nobody(shop: Shop) -> None:
+    shop.serve(budget_usd=0.0)
+    for row, asked in zip(shop.plan(), (1, 3), strict=True):
+        assert (row["asked"], row["missing"], row["here"]) == (asked, asked, 0)
+        assert row["cost_usd"] == row["cost_online_usd"] > 0
+        assert row["cost_by_batch_usd"] == pytest.approx(row["cost_usd"] / 2)
+        assert row["price"] == "$1 + $2 a million tokens by params.yaml"
+        assert "label_transport.budget_usd is 0" in row["gate"]
+        assert "none of them was sent" in row["gate"]
+    assert shop.stub.seen() == []
+
+
+def test_the_hours_are_told_for_the_limits_of_the_account(shop: Shop) -> None:
+    shop.serve(requests_per_minute=2)
+    hints, rankings = shop.plan()
+    assert hints["hours_at_the_limits"] == pytest.approx(1 / 120)
+    assert rankings["hours_at_the_limits"] == pytest.approx(3 / 120)
+
+
+def test_rankings_are_planned_with_the_money_that_their_hints_will_have_taken(shop: Shop) -> None:
+    shop.serve(budget_usd=1.0)
+    hints, rankings = shop.plan()
+    assert hints["spent_usd"] == 0
+    assert rankings["spent_usd"] == hints["cost_usd"] > 0
+    assert rankings["budget_left_usd"] == pytest.approx(1 - hints["cost_usd"])
+    shop.buy()
+    hints, rankings = shop.plan()
+    assert hints["spent_usd"] == rankings["spent_usd"] > 0
+    assert (hints["gate"], rankings["gate"]) == ("nothing to buy", "nothing to buy")
+
+
+def test_a_plan_says_where_the_money_went_that_the_budget_lacks(shop: Shop) -> None:
+    shop.serve()
+    shop.buy()
+    more = shop.labelled_by(model="another-model")
+    spent = shop.plan()[0]["spent_usd"]
+    poor = more.model_copy(
+        update={"label_transport": more.label_transport.model_copy(update={"budget_usd": spent})}
+    )
+    row, _ = shop.plan(poor)
+    assert f"of which ${dollars(spent)} is spent; none of them was sent" in row["gate"]
+
+
+def test_an_unknown_price_is_told_in_the_plan(shop: Shop) -> None:
+    shop.serve(price_input=None, price_output=None)
+    for row in shop.plan():
+        assert (row["cost_usd"], row["cost_by_batch_usd"]) == (None, None)
+        assert row["price"] == "not known"
+        assert "the price is not known: genai-prices " in row["gate"]
+
+
+def test_a_plan_counts_what_is_reused_and_why(shop: Shop) -> None:
+    shop.serve()
+    shop.buy()
+    warmer = shop.labelled_by(temperature=1.0)
+    _, row = shop.plan(warmer)
+    assert (row["here"], row["missing"], row["reused"]) == (3, 0, 3)
+    assert row["reused_although_changed"] == {"settings": 3}
+    assert (row["missing_under_reuse_request"], row["gate"]) == (3, "nothing to buy")
+    shop.forget_stores()
+    _, row = shop.plan(warmer)
+    assert (row["here"], row["in_journal"]) == (0, 3)
+    assert row["reused_although_changed"] == {"settings": 3}
+
+
+def test_the_further_try_of_unreadable_hints_is_planned(shop: Shop) -> None:
+    shop.serve({"content": "Sorry"})
+    with pytest.raises(Exception, match="no readable hints"):
+        shop.buy()
+    assert shop.plan()[0]["gate"] == "nothing to buy"
+    again = shop.labelled_by(max_repeats=1)
+    row, _ = shop.plan(again)
+    assert (row["here"], row["missing"], row["of_these_further_tries"]) == (1, 1, 1)
+    assert row["cost_usd"] > 0
+    shop.buy(again)
+    assert shop.plan(again)[0]["gate"] == "nothing to buy"
+
+
+def test_a_plan_counts_the_further_tries_of_rankings_in_store_or_journal(shop: Shop) -> None:
+    shop.serve({}, {"content": "sorry"}, {"content": "sorry"}, concurrency=1)
+    shop.buy()
+    again = shop.labelled_by(max_repeats=2)
+    _, row = shop.plan(again)
+    assert (row["here"], row["missing"], row["gate"]) == (3, 2, "would buy")
+    assert row["missing_under_reuse_request"] == 2
+    shop.forget_stores()
+    _, row = shop.plan(again)
+    assert (row["in_journal"], row["missing"]) == (3, 2)
+    shop.buy(again)
+    assert label.run(again, shop.paths, DATASET).answered is None
