@@ -48,3 +48,25 @@ def sha256(path: Path) -> str:
     """Return the hexadecimal SHA-256 of the file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable: they live in the folder, which has a buffer of its own."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def listing(folder: Path, ending: str) -> list[Path]:
+    """Return the files of a folder whose names have an ending, by name; none without a folder.
+
+    Raises:
+        OSError: the folder cannot be read (`Path.glob` would say that it is empty).
+    """
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - raises at once
+    except FileNotFoundError:
+        return []
+    return [folder / name for name in sorted(names) if name.endswith(ending) and name[0] != "."]

@@ -72,3 +72,12 @@ def test_the_checksum_is_that_of_the_bytes(tmp_path: Path) -> None:
 def test_what_is_written_reads_back_as_json(tmp_path: Path) -> None:
     files.write_json(tmp_path / "a", [1, 2.5, "x"])
     assert json.loads((tmp_path / "a").read_text()) == [1, 2.5, "x"]
+
+
+def test_a_listing_has_the_files_with_an_ending_by_name(tmp_path: Path) -> None:
+    for name in ("b.x", "a.x", ".hidden.x", "c.y"):
+        (tmp_path / name).touch()
+    assert [path.name for path in files.listing(tmp_path, ".x")] == ["a.x", "b.x"]
+    assert files.listing(tmp_path / "absent", ".x") == []
+    with pytest.raises(NotADirectoryError):
+        files.listing(tmp_path / "c.y", ".x")

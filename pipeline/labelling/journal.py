@@ -16,6 +16,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -25,6 +26,7 @@ from typing import Any, Self
 
 import polars as pl
 
+from pipeline import files
 from pipeline.errors import LabelError
 from pipeline.labelling import key, store
 from pipeline.labelling.request import Request
@@ -43,7 +45,16 @@ def journal_folder() -> Path:
     if named:
         return Path(named)
     cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "distilrec" / "journal"
+    return (Path(cache) if cache else _home() / ".cache") / "distilrec" / "journal"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise LabelError(
+            f"there is no home folder to keep paid answers in; set {FOLDER_VARIABLE} to a folder"
+        ) from None
 
 
 class LineFile:
@@ -57,10 +68,14 @@ class LineFile:
         self._clock = clock
         self._descriptor: int | None = None
         self._torn = False
+        self._is_empty = True
         self._unsynced = 0
         self._synced_at = clock()
 
     def __enter__(self) -> Self:
+        """Make the file: a folder that cannot be written is told before anything is paid for."""
+        with self._writing():
+            self._create()
         return self
 
     def __exit__(
@@ -70,9 +85,13 @@ class LineFile:
         trace: TracebackType | None,
     ) -> None:
         if self._descriptor is not None:
-            self.sync()
-            os.close(self._descriptor)
-            self._descriptor = None
+            try:
+                self.sync()
+            finally:
+                os.close(self._descriptor)
+                self._descriptor = None
+            if self._is_empty:
+                self.path.unlink(missing_ok=True)
 
     def append(self, value: Mapping[str, Any]) -> None:
         """Write one value; it survives the process once this returns.
@@ -82,32 +101,46 @@ class LineFile:
         """
         text = json.dumps(value, ensure_ascii=True, default=_iso).encode()
         line = hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n"
-        try:
-            if self._descriptor is None:
-                self._descriptor = self._create()
+        with self._writing():
+            descriptor = self._create()
             line = b"\n" + line if self._torn else line  # what a full disk cut ends here
-            self._torn = True
+            self._torn, self._is_empty = True, False
             while line:
-                line = line[os.write(self._descriptor, line) :]
+                line = line[os.write(descriptor, line) :]
             self._torn = False
-        except OSError as error:
-            raise LabelError(
-                f"{self.path}: cannot be written ({error.strerror}); stopped"
-            ) from None
         self._unsynced += 1
         if self._unsynced >= SYNC_ANSWERS or self._clock() - self._synced_at >= SYNC_SECONDS:
             self.sync()
 
     def sync(self) -> None:
-        """Have what was written survive a power cut as well."""
+        """Have what was written survive a power cut as well.
+
+        Raises:
+            LabelError: the disk did not take it.
+        """
         if self._descriptor is not None and self._unsynced:
-            os.fsync(self._descriptor)
+            with self._writing():
+                os.fsync(self._descriptor)
         self._unsynced, self._synced_at = 0, self._clock()
 
     def _create(self) -> int:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        return os.open(self.path, flags, 0o600)
+        if self._descriptor is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            self._descriptor = os.open(self.path, flags, 0o600)
+            files.sync_folder(self.path.parent)  # the name, too, must survive a power cut
+        return self._descriptor
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LabelError(
+                f"{self.path}: cannot be written ({error.strerror}); stopped, what was answered "
+                "before is kept; make room or set DISTILREC_JOURNAL to another folder, and run the "
+                "same command again"
+            ) from None
 
 
 class AnswerFile(LineFile):
@@ -131,7 +164,8 @@ class Journal:
 
     def files(self) -> list[Path]:
         """Return the line files of answers, oldest first."""
-        return sorted(self.folder.glob("*.answers.jsonl"))
+        with store.reaching(self.folder, "read"):
+            return files.listing(self.folder, ".answers.jsonl")
 
     def writer(self) -> LineFile:
         """Return a new file for answers, made at the first one."""
@@ -175,7 +209,7 @@ def checked_lines(
         path: the file.
         wanted: whether a line's JSON is worth the work, told before its checksum.
     """
-    with path.open("rb") as stream:
+    with store.reaching(path, "read"), path.open("rb") as stream:
         for line in stream:
             digest, _, text = line.rstrip(b"\n").partition(b" ")
             if wanted(text) and hashlib.sha256(text).hexdigest().encode() == digest:

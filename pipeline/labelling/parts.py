@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.errors import LabelError
-from pipeline.labelling.store import Store, summary
+from pipeline.labelling.store import Store, reaching, summary
 
 PART = re.compile(r"[0-9a-f]{64}\.parquet")
 """A part's name; what others recorded is held against it, so that none leads out of the store."""
@@ -56,12 +56,14 @@ def write_names(names: Path, store: Store, also: Collection[str] = ()) -> None:
         bought = before.get("bought", bought)
     paid = sorted((here - free) | recorded)
     kept = {name: before[name] for name in ("labeller",) if name in before}
-    files.write_json(names, {"free": sorted(free), "paid": paid, "bought": bought, **kept})
+    with reaching(names, "written"):
+        files.write_json(names, {"free": sorted(free), "paid": paid, "bought": bought, **kept})
 
 
 def write_labeller(names: Path, labeller: Mapping[str, Any]) -> None:
     """Record who made the labels beside the names of the parts."""
-    files.write_json(names, {**_recorded(names), "labeller": labeller})
+    with reaching(names, "written"):
+        files.write_json(names, {**_recorded(names), "labeller": labeller})
 
 
 def paid_names(content: bytes) -> list[str]:

@@ -15,9 +15,9 @@ so that a new version buys nothing again.
 import hashlib
 import io
 import json
-import os
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -122,7 +122,8 @@ class Store:
 
     def parts(self) -> list[Path]:
         """Return the parts' files, by name."""
-        return sorted(self.folder.glob("*.parquet"))
+        with reaching(self.folder, "read"):
+            return files.listing(self.folder, ".parquet")
 
     def damaged(self) -> list[Path]:
         """Return the parts whose name is not the SHA-256 of their bytes, or that cannot be read."""
@@ -145,24 +146,27 @@ class Store:
             rows = pl.concat([rows.filter(~pl.col("key").is_in(several)), chosen])
         return union(rows).select(list(columns))
 
+    def make_folder(self) -> None:
+        """Make the store's folder if there is none."""
+        with reaching(self.folder, "written"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+
     def write(self, rows: pl.DataFrame) -> Path | None:
         """Write rows as one new part and return its file; none if there are no rows."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.make_folder()
         if rows.is_empty():
             return None
         content = _bytes(rows)
         path = self.folder / f"{_digest(content)}.parquet"
-        files.write_bytes(path, content)
-        _sync_folder(self.folder)
+        self._keep(path, content)
         return path
 
     def add(self, name: str, content: bytes) -> bool:
         """Keep another store's part, and return whether its bytes are what its name says."""
         if _digest(content) != name.removesuffix(".parquet"):
             return False
-        self.folder.mkdir(parents=True, exist_ok=True)
-        files.write_bytes(self.folder / name, content)
-        _sync_folder(self.folder)
+        self.make_folder()
+        self._keep(self.folder / name, content)
         return True
 
     def replace_free(self, rows: pl.DataFrame) -> Path | None:
@@ -174,7 +178,8 @@ class Store:
         path = self.write(rows)
         for part in self.free_parts():
             if part != path:
-                part.unlink()
+                with reaching(part, "removed"):
+                    part.unlink()
         return path
 
     def free_parts(self) -> list[Path]:
@@ -187,10 +192,16 @@ class Store:
         """Move damaged parts to another folder, so that they are not shared, and return names."""
         names = []
         for path in self.damaged():
-            folder.mkdir(parents=True, exist_ok=True)
-            path.replace(folder / path.name)
+            with reaching(folder, "written"):
+                folder.mkdir(parents=True, exist_ok=True)
+                path.replace(folder / path.name)
             names.append(path.name)
         return names
+
+    def _keep(self, path: Path, content: bytes) -> None:
+        with reaching(path, "written"):
+            files.write_bytes(path, content)
+            files.sync_folder(self.folder)
 
     def _gather(self, columns: Collection[str], keys: Collection[str] | None) -> pl.DataFrame:
         ordered = [name for name in COLUMNS if name in columns]
@@ -252,6 +263,18 @@ def summary(folder: Path) -> StoreSummary:
     )
 
 
+@contextmanager
+def reaching(path: Path, verb: str) -> Iterator[None]:
+    """Turn a fault of the disk in the block into one line; paid answers are in the journal."""
+    try:
+        yield
+    except OSError as error:
+        raise LabelError(
+            f"{path}: cannot be {verb} ({error.strerror}); nothing that was paid for is lost: "
+            "mend that and run the same command again"
+        ) from None
+
+
 def _bytes(rows: pl.DataFrame) -> bytes:
     ordered = rows.select(list(COLUMNS)).sort(ORDER)
     sink = io.BytesIO()
@@ -265,10 +288,8 @@ def _open(
     path: Path, columns: list[str], keys: frozenset[str] | None = None
 ) -> pl.DataFrame | None:
     """Return columns of a part, of some keys' rows, or nothing if it is damaged."""
-    try:
+    with reaching(path, "read"):
         content = path.read_bytes()
-    except OSError as error:
-        raise LabelError(f"{path}: cannot be read ({error.strerror}); check the disk") from None
     if _digest(content) != path.stem:
         return None
     try:
@@ -315,12 +336,3 @@ def _columns(part: pq.ParquetFile, columns: list[str]) -> pl.DataFrame:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable: the name lives in the folder, which has a buffer of its own."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

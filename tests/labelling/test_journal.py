@@ -80,6 +80,7 @@ def test_fsync_is_grouped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     synced: list[int] = []
     monkeypatch.setattr("os.fsync", synced.append)
     with LineFile(tmp_path, "answers.jsonl", clock=lambda: 0.0) as lines:
+        synced.clear()  # the folder's, when the file was made
         for _ in range(2 * SYNC_ANSWERS + 1):
             lines.append({"n": 1})
         assert len(synced) == 2
@@ -91,6 +92,7 @@ def test_an_fsync_is_due_after_a_second(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("os.fsync", synced.append)
     now = iter((0.0, 0.2, 1.1, 1.2, 1.3, 1.4))
     with LineFile(tmp_path, "answers.jsonl", clock=lambda: next(now)) as lines:
+        synced.clear()
         lines.append({"n": 1})
         assert synced == []
         lines.append({"n": 2})
@@ -185,3 +187,47 @@ def test_an_empty_journal_does_not_ask_what_is_known(tmp_path: Path) -> None:
         raise AssertionError
 
     assert Journal(tmp_path).read(known=never).is_empty()
+
+
+def test_a_run_without_answers_leaves_no_file(tmp_path: Path) -> None:
+    with Journal(tmp_path).writer() as lines:
+        assert (
+            lines.path.exists()
+        )  # a folder that cannot be written is told before anything is paid
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_hold_a_journal_is_one_line_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for folder in (tmp_path / "file", tmp_path / "file/journal"):
+        with pytest.raises(LabelError, match="set DISTILREC_JOURNAL"), Journal(folder).writer():
+            pass
+        with pytest.raises(LabelError, match="cannot be read"):
+            Journal(folder).read()
+
+
+@pytest.mark.parametrize("call", ["os.listdir", "pathlib.Path.open"])
+def test_a_journal_that_cannot_be_read_is_never_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    write(tmp_path, "a")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(call, refused)
+    with pytest.raises(LabelError, match=r"cannot be read \(Permission denied\)"):
+        Journal(tmp_path).read()
+
+
+def test_without_a_home_the_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("DISTILREC_JOURNAL")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pathlib.Path.home", homeless)
+    with pytest.raises(LabelError, match="set DISTILREC_JOURNAL to a folder"):
+        journal_folder()

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.errors import LabelError
 from pipeline.labelling import key, store
 from pipeline.labelling.key import request_key
 from pipeline.labelling.request import Answer, Request
@@ -239,3 +240,23 @@ def test_which_of_two_answers_serves_does_not_depend_on_what_is_read(tmp_path: P
     assert whole.height == 2
     for columns in (["cost_usd"], ["cost_usd", "response"], ["key", "cost_usd", "request"]):
         assert here.read(columns).equals(whole.select(columns))
+
+
+@pytest.mark.parametrize("call", ["os.listdir", "pathlib.Path.read_bytes"])
+def test_a_store_that_cannot_be_read_is_never_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    Store(tmp_path).write(rows("a"))
+
+    def refused(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(call, refused)
+    with pytest.raises(LabelError, match=r"cannot be read \(Input/output error\)"):
+        Store(tmp_path).read()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(LabelError, match="cannot be written"):
+        Store(tmp_path / "file/store").write(rows("a"))
