@@ -159,6 +159,14 @@ class Paths:
         """Folder with the table ``labelled``: rankings that were read, one row a session."""
         return self.root / "data/labelled" / cell.folder
 
+    def card(self, cell: Cell) -> Path:
+        """What the cell's labels are worth (in Git)."""
+        return self.root / "reports/cells" / cell.folder / "card.json"
+
+    def label_ranks(self, cell: Cell) -> Path:
+        """Folder with the table ``label_ranks``: where each answer put the held-back item."""
+        return self.root / "reports/cells" / cell.folder / "label_ranks"
+
     def metrics(self, cell: Cell) -> Path:
         """The cell's figures (in Git)."""
         return self.root / "reports/cells" / cell.folder / "metrics.json"

@@ -3,6 +3,7 @@
 Equal content gives equal bytes: rows are sorted by the key, and nothing accidental is stored.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +29,15 @@ class Table:
         """Return the table's file in a folder."""
         return folder / f"{self.name}.parquet"
 
-    def write(self, frame: pl.DataFrame, folder: Path) -> None:
+    def write(
+        self, frame: pl.DataFrame, folder: Path, notes: Mapping[str, str] | None = None
+    ) -> None:
         """Sort by the key, check and write.
+
+        Args:
+            frame: the rows.
+            folder: where the table goes.
+            notes: kept in the file's metadata, such as the version of what made it.
 
         Raises:
             ValueError: a column is missing, of another type, or the key is not unique (a bug).
@@ -39,7 +47,8 @@ class Table:
         if frame.select(pl.struct(self.key).is_duplicated().any()).item():
             raise ValueError(f"table {self.name}: key {self.key} is not unique")
         with files.replacing(self.path(folder)) as temporary:
-            pq.write_table(frame.to_arrow(), temporary, compression="zstd")
+            table = frame.to_arrow().replace_schema_metadata(notes)
+            pq.write_table(table, temporary, compression="zstd")
 
     def read(self, folder: Path) -> pl.DataFrame:
         """Return the table's rows in key order.
@@ -56,6 +65,11 @@ class Table:
         except (pl.exceptions.PolarsError, ValueError, OSError) as error:
             raise DataError(f"{path}: cannot be read ({error}); run `dvc repro`") from None
         return frame
+
+    def notes(self, folder: Path) -> dict[str, str]:
+        """Return what was noted in the file when it was written."""
+        found = pq.read_schema(self.path(folder)).metadata or {}
+        return {name.decode(): note.decode() for name, note in found.items()}
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""
@@ -148,6 +162,33 @@ LABELLED = Table(
         "foreign": pl.Int32,  # named items that were not offered, dropped
         "repeated": pl.Int32,  # repeats, dropped
         "contains_target": pl.Boolean,
+    },
+    ("session_id",),
+)
+
+LABEL_RANKS = Table(  # selected sessions; every figure of the labels' card follows from it
+    "label_ranks",
+    {
+        "session_id": pl.Int64,
+        "outcome": pl.String,  # as in `labelled`
+        "reading": pl.String,
+        "foreign": pl.Int32,
+        "repeated": pl.Int32,
+        "named": pl.Int32,  # candidates in the answer, each once; usable or not
+        "target_rank": pl.Int32,  # place the answer gave the held-back item; 0: none, null: missing
+        "offered": pl.Int32,  # candidates shown; null: not known
+        "target_offered": pl.Boolean,
+        "shown": Items,  # places at which the named candidates were shown, best first
+        "popularity_rank": pl.Int32,  # the held-back item's place in another order of the same
+        "similarity_rank": pl.Int32,  # candidates; 0: not offered, null: no such order
+        "teacher_rank": pl.Int32,  # null also where the teacher has seen the session
+        "fold": pl.Int32,  # as in `difficulty`
+        "agreement": pl.Float64,  # rank-biased overlap of repeated answers; null: only one
+        "key": pl.String,  # of the answer
+        "answers": pl.Int32,  # tries that were answered
+        "prompt_tokens": pl.Int64,  # of all of them; null: the service did not say
+        "completion_tokens": pl.Int64,
+        "cost_usd": pl.Float64,
     },
     ("session_id",),
 )

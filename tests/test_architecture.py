@@ -17,7 +17,9 @@ ALLOWED: dict[str, set[str]] = {
     "selection": SHARED,
     "evaluation": SHARED,
     "project": {"params", "paths"},
-    "labelling": SHARED | {"interactions.catalog", "project"},
+    "labelling": SHARED
+    | {"interactions.catalog", "project"}
+    | {f"evaluation.{name}" for name in ("metrics", "intervals", "agreement", "card_words")},
     "recommenders": SHARED | {"interactions.catalog"},
     "distillation": SHARED | {"recommenders"},
     "report": SHARED | {"evaluation"},

@@ -26,7 +26,11 @@ OUTPUTS: dict[str, Callable[[Paths], set[Path]]] = {
         paths.hint_parts("tiny"),
     },
     "label": lambda paths: {paths.labels_store("tiny"), paths.label_parts("tiny")},
-    "labelled": lambda paths: {paths.labelled(CELL)},
+    "labelled": lambda paths: {
+        paths.labelled(CELL),
+        paths.label_ranks(CELL),
+        paths.card(CELL),
+    },
     "distill": lambda paths: {paths.distilled(CELL)},
     "evaluate": lambda paths: {
         paths.ranks(CELL),

@@ -95,3 +95,21 @@ def _labels_merge(
     rows = merge.merge_rows(Paths(Path()), revision)
     display.show_rows(rows, "no stores", as_json=as_json)
     merge.refuse_missing(rows, revision)
+
+
+@labels.command("card")
+def _labels_card(
+    dataset: DatasetName,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="All rankings recorded with the dataset instead.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what the labels are worth: hits against chance, position bias, cost. Free."""
+    from pipeline.labelling import card_display, cards  # noqa: PLC0415
+
+    places = named(dataset)
+    found = (
+        [cards.recorded_card(*places, dataset)] if recorded else cards.cards(*places, dataset)
+    )
+    card_display.show_cards(found, as_json=as_json)

@@ -8,10 +8,12 @@ import jinja2
 import polars as pl
 from markupsafe import Markup
 
+from pipeline import files
 from pipeline.evaluation import results
 from pipeline.evaluation.results import Metrics, Row
 from pipeline.paths import Cell, Paths
 from pipeline.report import charts
+from pipeline.report.labels import CardView, card_view
 
 Rows = dict[str, dict[str, Row]]
 """Model to metric to figure."""
@@ -69,6 +71,7 @@ def render(title: str, paths: Paths, found: dict[Cell, Metrics]) -> str:
             ),
             groups=groups,
             several=any(group.seeds > 1 for group in groups),
+            cards=_cards(paths, found),
             cells=[_cell(paths, cell, metrics) for cell, metrics in found.items()],
         )
     )
@@ -141,10 +144,23 @@ def _lines(name: str, seeds: list[Metrics]) -> list[str]:
     return lines
 
 
+def _cards(paths: Paths, found: dict[Cell, Metrics]) -> list[CardView]:
+    """Return what the labels are worth, of the cells whose labels were judged."""
+    return [
+        card_view(_name(cell), metrics["dataset"]["synthetic"], files.read_json(paths.card(cell)))
+        for cell, metrics in found.items()
+        if paths.card(cell).exists()
+    ]
+
+
+def _name(cell: Cell) -> str:
+    return " · ".join((*_where(cell), f"seed {cell.seed}"))
+
+
 def _cell(paths: Paths, cell: Cell, metrics: Metrics) -> CellView:
     folder = paths.plots(cell)
     return CellView(
-        name=" · ".join((*_where(cell), f"seed {cell.seed}")),
+        name=_name(cell),
         synthetic=metrics["dataset"]["synthetic"],
         pictures={
             name: Markup(charts.svg(draw(pl.read_csv(folder / f"{name}.csv"))))  # noqa: S704

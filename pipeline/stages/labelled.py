@@ -1,18 +1,23 @@
 """Read rankings from the raw answers: free, and as often as one likes.
 
-Reads: `data/sessions`, `data/selected` of the cell, `data/hinted`, `data/labels`.
-Writes: table `labelled` of the cell, one row a selected session, whatever became of it.
-Parameters: `label`.
+Reads: `data/sessions`, `data/selected` and `data/difficulty` of the cell, `data/hinted`,
+`data/labels`.
+Writes: table `labelled` of the cell, one row a selected session, whatever became of it; table
+`label_ranks` and `card.json`: what the labels are worth.
+Parameters: `label`; `evaluate.bootstrap_draws` for the card's intervals.
 """
 
 from dataclasses import dataclass
 
-from pipeline.labelling import rankings
-from pipeline.labelling.cases import asked, cell_cases, context_of, labels_place
+from pipeline import files
+from pipeline.labelling import cards, rankings
+from pipeline.labelling.cases import context_of, labels_place
+from pipeline.labelling.judged import label_ranks
+from pipeline.labelling.parse import PARSER_VERSION
 from pipeline.labelling.providers import provider_of
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths
-from pipeline.tables import HINTS, LABELLED
+from pipeline.tables import LABEL_RANKS, LABELLED
 
 OUTCOMES = ("too_short", "refused", "truncated", "missing")
 
@@ -33,17 +38,18 @@ class Summary:
 def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     """Find and read the row of each selected session."""
     context = context_of(params, paths, cell.dataset)
-    cases = cell_cases(paths, cell, context, HINTS.read(paths.hinted(cell.dataset)))
     rows = labels_place(paths, cell.dataset).store.read()
+    folds = cards.folds_of(paths, cell)
 
-    label, provider = params.label, provider_of(context)
-    requests = asked(cases, provider).requests
-    reuse = "request" if provider.free else label.reuse
-    found = rankings.ranked(requests, rows, reuse, label.max_repeats, label.min_ranking)
-    sessions = [case.session_id for case in cases]
-    table = rankings.labelled(sessions, found, context, recorded=label.provider == "replay")
+    answers = cards.cell_answers(paths, cell, context, provider_of(context), rows)
+    sessions = [case.session_id for case in answers.cases]
+    recorded = params.label.provider == "replay"
+    table = rankings.labelled(sessions, answers.found, context, recorded=recorded)
+    ranks = label_ranks(answers, context, folds)
 
-    LABELLED.write(table, paths.labelled(cell))
+    LABELLED.write(table, paths.labelled(cell), {"parser_version": str(PARSER_VERSION)})
+    LABEL_RANKS.write(ranks, paths.label_ranks(cell))
+    files.write_json(paths.card(cell), cards.card_of(ranks, params, cell.dataset))
     outcomes = dict(table.group_by("outcome").len().iter_rows())
     return Summary(
         sessions=table.height,

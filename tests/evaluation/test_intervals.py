@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation.intervals import bootstrap, paired_difference
+from pipeline.evaluation.intervals import (
+    Chance,
+    bootstrap,
+    chance_p,
+    paired_difference,
+    randomisation,
+    sessions_needed,
+)
 
 
 def test_values_that_are_all_equal_leave_no_doubt() -> None:
@@ -43,3 +50,32 @@ def test_equal_seeds_give_equal_intervals() -> None:
     values = np.random.default_rng(3).random(50)
     first, again = (bootstrap(values, 500, np.random.default_rng(4)) for _ in range(2))
     assert first == again
+
+
+def test_the_randomisation_test_counts_sign_patterns() -> None:
+    """Five sessions, all won by the same height: 2 of the 32 patterns are as far from 0."""
+    p = randomisation(np.full(5, 0.3), 50_000, np.random.default_rng(5))
+    assert p == pytest.approx(2 / 32, abs=0.005)
+
+
+def test_no_difference_at_all_is_no_evidence() -> None:
+    assert randomisation(np.zeros(10), 100, np.random.default_rng(6)) == 1
+
+
+def test_the_chance_test_knows_what_chance_would_give() -> None:
+    """Four sessions with a hit of 1 in 10 by chance: four hits come about once in 10,000."""
+    one = Chance((1.0, 0.0), (0.1, 0.9))
+    assert one.mean == pytest.approx(0.1)
+    hits = chance_p(np.ones(4), [one] * 4, 50_000, np.random.default_rng(7))
+    assert hits < 0.001
+    none = chance_p(np.zeros(4), [one] * 4, 50_000, np.random.default_rng(7))
+    assert none > 0.9  # no hit in four is what chance gives two times of three
+
+
+def test_sessions_needed_by_hand() -> None:
+    """Mean .1, sd .5: (2.8 * .5 / .1)² = 196."""
+    spread = 0.5 * np.sqrt(99 / 100)  # sample deviation of ± spread over 100 values is .5
+    differences = 0.1 + np.tile([spread, -spread], 50)
+    assert sessions_needed(differences) == 196
+    assert sessions_needed(np.array([0.5])) is None
+    assert sessions_needed(np.array([0.5, -0.5])) is None

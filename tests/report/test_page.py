@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipeline import files
-from pipeline.evaluation import results
+from pipeline.evaluation import card_words, results
 from pipeline.evaluation.results import MODELS
 from pipeline.params import read_params
 from pipeline.paths import Cell, Paths
@@ -56,9 +56,64 @@ def figures(shift: float = 0.0, *, synthetic: bool = True) -> dict[str, Any]:
     }
 
 
+def interval(mean: float) -> dict[str, float]:
+    return {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}
+
+
+def card(*, offer_known: bool = True) -> dict[str, Any]:
+    """Return a cell's `card.json`: hits at k rise with k, chance reaches half of them."""
+    labels = {f"hit@{k}": k / 50 for k in (1, 5, 10, 25)} | {"ndcg@10": 0.123}
+    compared = {
+        name: {"mean": of / 2, "difference": interval(of / 2)} for name, of in labels.items()
+    }
+    nothing = {"sessions": 0, "why": "what was offered is not known"}
+    seen = {"sessions": 0, "why": "this teacher has seen the sessions (difficulty.folds is 0)"}
+    return {
+        "labeller": figures()["labels"]["labeller"],
+        "sessions": 500,
+        "answered": 498,
+        "outcomes": {"usable": 487, "too_short": 11, "refused": 0, "truncated": 0, "missing": 2},
+        "form": {
+            "readings": {"strict": 490, "repaired": 8},
+            "with_repeats": 3,
+            "with_foreign": 4,
+            "repeats": 5,
+            "foreign": 6,
+            "empty": 0,
+            "named_mean": 24.9,
+        },
+        "target_offered": 0.42 if offer_known else None,
+        "labels": {name: interval(of) for name, of in labels.items()},
+        "against": {
+            "chance": {"sessions": 498, **compared} if offer_known else nothing,
+            "popularity": {"sessions": 490, **compared} if offer_known else nothing,
+            "similarity": nothing,
+            "teacher": seen if offer_known else nothing,
+        },
+        "position": {
+            "sessions": 498,
+            "first": interval(0.31),
+            "named": interval(0.45),
+            "order": interval(0.17),
+        }
+        if offer_known
+        else None,
+        "agreement": {"sessions": 11, "overlap": interval(0.77)},
+        "cost": {
+            "answers": 512,
+            "prompt_tokens": 123_456,
+            "completion_tokens": 7_890,
+            "usd": 1.5,
+            "usd_per_label": 1.5 / 498,
+            "usd_per_useful_label": 1.5 / 487,
+        },
+    }
+
+
 def place(paths: Paths, cell: Cell, metrics: dict[str, Any]) -> None:
-    """Write what `evaluate` leaves of a cell."""
+    """Write what `labelled` and `evaluate` leave of a cell."""
     files.write_json(paths.metrics(cell), metrics)
+    files.write_json(paths.card(cell), card())
     models = ["student", "teacher"] * 3
     tables: dict[str, dict[str, Any]] = {
         "training": {"step": [0, 0, 20, 20, 40, 40], "model": models, "validation_ndcg": [0.1] * 6},
@@ -159,7 +214,7 @@ def test_the_page_says_that_a_stand_in_made_the_labels(paths: Paths) -> None:
     text = rendered(paths)
     words = "labels by similarity (offline stand-in, no LLM)"
     assert text.count(f"tiny: <strong>{words}</strong>") == 1
-    assert text.count(words) == 1 + len(CELLS)
+    assert text.count(words) == 1 + 2 * len(CELLS)  # above, and in each cell's card and pictures
     assert "LLM's rankings" not in text
 
 
@@ -174,7 +229,8 @@ def test_columns_go_by_cutoff_and_then_recall_ndcg_mrr(paths: Paths) -> None:
     for model in metrics["models"].values():
         model["recall@5"] = 0.05
     place(paths, CELLS[0], metrics)
-    head = re.findall(r'<th scope="col">([\w@]+)</th>', rendered(paths, CELLS[:1]))
+    results_part = rendered(paths, CELLS[:1]).split("<h2>Labels</h2>")[0]
+    head = re.findall(r'<th scope="col">([\w@]+)</th>', results_part)
     assert head == ["model", "Recall@5", "Recall@10", "NDCG@10", "MRR@10", "parameters", "kB"]
 
 
@@ -234,3 +290,57 @@ def test_a_distillation_that_changed_no_figure_says_so(paths: Paths) -> None:
     same["differences"]["distilled_minus_student"]["ndcg@10"] = {"mean": 0, "low": 0, "high": 0}
     place(paths, CELLS[0], same)
     assert "validation kept the undistilled weights" in rendered(paths, CELLS[:1])
+
+
+def labels_section(paths: Paths, cells: list[Cell] = CELLS[:1]) -> str:
+    return rendered(paths, cells).split("<h2>Labels</h2>")[1].split("<h2>Cells</h2>")[0]
+
+
+def test_the_card_shows_labels_chance_and_the_difference_with_intervals(paths: Paths) -> None:
+    section = labels_section(paths)
+    head = re.findall(r'<th scope="col">([^<]+)</th>', section)
+    orders = ["random", "more than random", "popularity", "more than popularity"]
+    assert head[:6] == ["held-back item", "labels", *orders]
+    rows = re.findall(r'<th scope="row">([^<]+)</th>', section)
+    assert rows[:5] == ["hit at 1", "hit at 5", "hit at 10", "hit at 25", "NDCG@10"]
+    for text in (
+        "<td>10.0 %<br><small>5.0 to 15.0 %</small></td>",  # hit at 5
+        "<td>5.0 %</td>",  # chance
+        "<td>+5.0<br><small>+0.0 to +10.0</small></td>",
+        "<td>0.123<br><small>0.073 to 0.173</small></td>",
+        "<td>0.31<br><small>0.26 to 0.36</small></td><td>0.5</td>",  # position bias
+    ):
+        assert text in section
+
+
+def test_the_card_says_what_is_not_known_and_what_it_cost(paths: Paths) -> None:
+    text = " ".join(read(labels_section(paths)).text)
+    for words in (
+        "500 sessions: 487 usable, 11 too short, 2 missing",
+        "among the candidates shown: in 42.0 %",
+        "not compared with teacher: this teacher has seen the sessions",
+        "popularity: compared on 490 of 498 answers",
+        "rank-biased overlap 0.77 (0.72 to 0.82) in 11 sessions",
+        "$1.50 for 512 answers with 123,456 + 7,890 tokens; a useful label: $0.0031",
+    ):
+        assert words in text
+
+
+def test_a_card_without_a_known_offer_has_the_labels_alone(paths: Paths) -> None:
+    files.write_json(paths.card(CELLS[0]), card(offer_known=False))
+    section = labels_section(paths)
+    assert re.findall(r'<th scope="col">([^<]+)</th>', section) == ["held-back item", "labels"]
+    assert "position bias: not known" in section
+    names = "random, popularity, offline stand-in, teacher"
+    assert f"not compared with {names}: what was offered is not known" in section
+
+
+def test_a_page_of_cells_without_cards_has_no_section_of_labels(paths: Paths) -> None:
+    paths.card(CELLS[0]).unlink()
+    assert "<h2>Labels</h2>" not in rendered(paths, CELLS[:1])
+
+
+def test_no_place_is_shown_as_minus_zero() -> None:
+    found = card()
+    found["position"]["order"] = {"mean": -0.001, "low": -0.004, "high": 0.004}
+    assert card_words.positions(found)[2][1] == ("0.00", "0.00 to 0.00")

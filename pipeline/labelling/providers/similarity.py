@@ -9,6 +9,7 @@ it. Title similarity is the cosine of TF-IDF vectors, words and character trigra
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -53,14 +54,18 @@ class Similarity:
         """Return the ranking as the JSON that was asked for."""
         if request.case is None:
             raise LabelError("similarity answers rankings only; it needs no hints")
-        index = self._index
-        offered = np.array([index[item_id] for item_id in request.offered.values()], dtype=np.int64)
-        scores = np.round(self._scores(request.case, offered), DECIMALS)
-        names = list(request.offered.items())  # label, raw id: the id breaks ties
-        best = sorted(range(len(names)), key=lambda n: (-scores[n], names[n][1]))
+        labels = {item_id: label for label, item_id in request.offered.items()}
+        best = self.order(request.case, list(labels))
         length = self._context.label.ranking_length
-        text = json_text({"ranking": [names[n][0] for n in best[:length]]})
+        text = json_text({"ranking": [labels[item_id] for item_id in best[:length]]})
         return Answer(text, finish_reason="offline")
+
+    def order(self, case: Case, item_ids: Sequence[str]) -> list[str]:
+        """Return items best first, by what everything but this session's target says of them."""
+        offered = np.array([self._index[item_id] for item_id in item_ids], dtype=np.int64)
+        scores = np.round(self._scores(case, offered), DECIMALS)
+        best = sorted(range(len(item_ids)), key=lambda n: (-scores[n], item_ids[n]))
+        return [item_ids[n] for n in best]
 
     async def close(self) -> None:
         """Nothing is open."""
