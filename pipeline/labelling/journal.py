@@ -63,7 +63,7 @@ class LineFile:
     def __init__(
         self, folder: Path, suffix: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         self.path = folder / f"{stamp}-{os.getpid()}-{secrets.token_hex(4)}.{suffix}"
         self._clock = clock
         self._descriptor: int | None = None
