@@ -293,6 +293,7 @@ class LabelTransportParams(Section):
     price_input: Annotated[float, Field(ge=0)] | None
     price_output: Annotated[float, Field(ge=0)] | None
     batch_factor: Annotated[float, Field(gt=0, le=1)]
+    batch_at_least: Positive
 
 
 class DistillRecipeParams(Section):

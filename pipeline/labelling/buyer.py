@@ -17,6 +17,7 @@ import polars as pl
 from pipeline import console
 from pipeline.errors import LabelError
 from pipeline.labelling import lock, parts, plan, spending, store
+from pipeline.labelling.batches import BatchProvider, BatchSending, goes_by_batch, to_buy
 from pipeline.labelling.budget import Budget
 from pipeline.labelling.gate import dollars, gate
 from pipeline.labelling.identity import project_identity
@@ -24,7 +25,7 @@ from pipeline.labelling.journal import Journal, LineFile
 from pipeline.labelling.ledger import SUFFIX, Ledger
 from pipeline.labelling.meter import Meter
 from pipeline.labelling.plan import Usable
-from pipeline.labelling.prices import Price
+from pipeline.labelling.prices import Price, price_of
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
 from pipeline.labelling.sending import Sending
@@ -179,9 +180,12 @@ class Buyer:
         title, served = self.place.title, len(made.stored) + len(made.journal)
         budget, price = self._allowed(made.missing, served)
         with self.journal.writer() as answers, Meter(title) as meter:
-            sending = Sending(
-                self.provider, self.transport, price, budget, answers, ledger, observe=meter.show
-            )
+            means = (self.transport, price, budget, answers, ledger)
+            sending: Sending | BatchSending
+            if isinstance(self.provider, BatchProvider):
+                sending = BatchSending(self.provider, *means, observe=meter.show)
+            else:
+                sending = Sending(self.provider, *means, observe=meter.show)
             try:
                 asyncio.run(sending.send(made.missing))
             finally:
@@ -196,14 +200,17 @@ class Buyer:
     def _allowed(self, missing: Sequence[Request], served: int) -> tuple[Budget, Price]:
         """Pass the gate and return what may be spent, at what price."""
         before = spending.spent(Paths(self.place.root), self.journal).total_usd
-        batched = self.provider.batched
+        bought = to_buy(missing, self.journal.folder) if self.provider.batched else missing
+        batched = self.provider.batched and goes_by_batch(bought, self.transport)
         price = gate(
-            missing, self.label, self.transport, self.place.title, served, before, batched=batched
+            bought, self.label, self.transport, self.place.title, served, before, batched=batched
         )
+        if batched:  # sending makes the batches' price of it
+            price = price_of(self.label, self.transport) or price
         return Budget(self.transport.budget_usd, before), price
 
 
-def _bought(sending: Sending) -> Bought:
+def _bought(sending: Sending | BatchSending) -> Bought:
     rows = store.frame(sending.rows)
     return Bought(
         made=rows.height,

@@ -77,6 +77,8 @@ def gate(
             "tokens>` and `price_output: <the same of completion tokens>` below label_transport in "
             "params.yaml (0 for a server of your own)"
         )
+    if not missing:  # all of it is in batches that exist
+        return price
     plan = estimate(missing, transport)
     about = plan.cost_usd(price) or 0.0
     faults, ways = [], []
@@ -86,8 +88,9 @@ def gate(
     if missing and spent_usd + about > transport.budget_usd:
         spent = f", of which ${dollars(spent_usd)} is spent" if spent_usd else ""
         faults.append(f"label_transport.budget_usd is {transport.budget_usd:g}{spent}")
-        most = max((most_of(request, price) for request in missing), default=0.0)
-        more = max(MARGIN * about, about + most)
+        each = [most_of(request, price) for request in missing]
+        # a batch reserves the most of all of its requests
+        more = sum(each) if batched else max(MARGIN * about, about + max(each))
         ways.append(f"budget_usd: {_rounded_up(spent_usd + more, more)}")
     if faults:
         raise SpendRefused(

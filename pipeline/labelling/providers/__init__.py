@@ -10,6 +10,7 @@ PROVIDERS = {
     "similarity": "offline stand-in, no LLM",
     "replay": "rankings recorded with the dataset",
     "openai_compatible": "over HTTP, OpenAI's chat completions",
+    "openai_batch": "the same in batches, OpenAI's Batch API",
 }
 
 STAND_INS = frozenset({"similarity"})

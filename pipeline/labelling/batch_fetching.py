@@ -1,0 +1,237 @@
+"""Batches under way: looked at until they end, then fetched, and every request given its end."""
+
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from pipeline import console
+from pipeline.errors import LabelError
+from pipeline.labelling.batch_outcomes import Outcomes
+from pipeline.labelling.batch_record import Plan, Record
+from pipeline.labelling.batch_rows import read_row
+from pipeline.labelling.batch_service import Batch, BatchService
+from pipeline.labelling.limiter import Clock
+from pipeline.labelling.prompt import clean
+from pipeline.labelling.request import Answer
+from pipeline.labelling.retry import Failed, TryAgain
+
+MOST_REQUESTS = 50_000  # of a batch, as OpenAI allows
+FETCHES = 3  # of files that lack rows which the service counts as answered
+STRANGE_LOOKS = 5  # in a row that find no such batch, before we believe it
+PATIENCE_SECONDS = 6 * 3_600.0  # with a service that does not answer looks
+SHOWN_SECONDS = 600.0  # between lines about a batch that goes on
+QUEUE_FULL = frozenset({"token_limit_exceeded", "request_limit_exceeded"})
+QUEUE_SECONDS = 24 * 3_600.0  # of patience with a queue that stays full
+FULL_PAUSE, LONGEST_FULL_PAUSE = 60.0, 1_800.0  # seconds before a full queue is tried again
+
+
+@dataclass
+class Flight:
+    """A batch that is looked after."""
+
+    plan: Plan
+    fetches: int = 0
+    strange: int = 0
+    """Looks in a row that found no such batch."""
+    status: str = ""
+    shown: float = float("-inf")
+
+    def __str__(self) -> str:
+        return f"batch {self.plan.batch_id} at {self.plan.host}"
+
+
+@dataclass
+class Read:
+    """What the files of a batch say."""
+
+    answered: set[str] = field(default_factory=set)
+    faults: dict[str, Failed] = field(default_factory=dict)
+    """Of requests without an answer."""
+    unasked: set[str] = field(default_factory=set)
+    """Of those answered: nobody asks for them now."""
+    odd: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Fetching:
+    """Looks after batches."""
+
+    service: BatchService
+    record: Record
+    outcomes: Outcomes
+    clock: Clock
+    flights: list[Flight] = field(default_factory=list)
+    most_requests: int = MOST_REQUESTS
+    """Of the next batch: fewer after they were too many for the service's queue."""
+    _silent_since: float | None = None
+    _full_since: float | None = None
+    _full_until: float = float("-inf")
+    _full_pause: float = FULL_PAUSE
+
+    def queue_is_full(self) -> bool:
+        """Return whether a new batch would be refused, as far as is known."""
+        return self.clock() < self._full_until
+
+    def add(self, plan: Plan, words: str) -> None:
+        """Look after another batch."""
+        self.flights.append(Flight(plan))
+        console.note(f"{self.flights[-1]}: {words}")
+
+    async def look(self) -> bool:
+        """Look at each batch, fetch those that have ended, and return whether one has.
+
+        Raises:
+            LabelError: nobody can look after them as things are; nothing is lost.
+        """
+        before = len(self.flights)
+        for flight in list(self.flights):
+            try:
+                await self._look_at(flight)
+            except TryAgain as fault:
+                self._bear(flight, fault)
+        return len(self.flights) < before
+
+    async def _look_at(self, flight: Flight) -> None:
+        batch = await self.service.look(flight.plan.batch_id)
+        if batch is None:
+            await self._strange(flight)
+            return
+        flight.strange, self._silent_since = 0, None
+        if not batch.ended:
+            self._show(flight, batch)
+        elif batch.status == "failed":
+            await self._invalid(flight, batch)
+        else:
+            await self._fetch(flight, batch)
+
+    def _bear(self, flight: Flight, fault: TryAgain) -> None:
+        now = self.clock()
+        if self._silent_since is None:
+            self._silent_since = now
+            console.note(f"{flight}: {fault.why}; looking again")
+        if now - self._silent_since > PATIENCE_SECONDS:
+            raise LabelError(f"{flight}: {fault.why}, for hours; nothing is lost, run it again")
+
+    def _show(self, flight: Flight, batch: Batch) -> None:
+        now = self.clock()
+        if batch.status != flight.status or now - flight.shown >= SHOWN_SECONDS:
+            flight.status, flight.shown = batch.status, now
+            count = "" if batch.answered is None else f", {batch.answered:,} answered"
+            console.note(f"{flight}: {clean(batch.status, 60)}{count}")
+
+    async def _fetch(self, flight: Flight, batch: Batch) -> None:
+        """Keep the answers of a batch that has ended, unless its files may not be whole yet."""
+        plan, read = flight.plan, await self._read(flight, batch)
+        missing = plan.keys - read.answered - read.faults.keys()
+        done = len(plan.keys) if batch.answered is None else batch.answered
+        tells = batch.answered is not None or batch.status == "completed"
+        lost = bool(missing) and tells and len(read.answered) < done
+        flight.fetches += 1
+        if lost and not plan.tried and flight.fetches < FETCHES:
+            return
+        ends = read.faults | dict.fromkeys(missing, _of_missing(batch, lost))
+        for key, fault in sorted(ends.items()):
+            if self._is_last(flight, key):
+                # the first fetch has counted what may be billed
+                await self.outcomes.ended(key, TryAgain(fault.why) if plan.tried else fault)
+        self._conclude(flight, batch, read, lost=lost and not plan.tried)
+        self._full_since, self._full_until, self._full_pause = None, float("-inf"), FULL_PAUSE
+
+    async def _read(self, flight: Flight, batch: Batch) -> Read:
+        """Read the files, answers first; what was answered is kept at once."""
+        read = Read()
+        for file_id in batch.files:
+            async with aclosing(self.service.lines(file_id)) as lines:
+                async for line in lines:
+                    await self._take(line, flight.plan, read)
+        for key in read.answered:
+            read.faults.pop(key, None)
+        return read
+
+    async def _take(self, line: str, plan: Plan, read: Read) -> None:
+        row = read_row(line)
+        if row is None:
+            read.odd["unreadable"] += bool(line.strip())
+        elif row.key not in plan.keys:
+            read.odd["unknown"] += 1
+        elif row.key in read.answered:
+            read.odd["repeated"] += 1
+        elif not isinstance(row.end, Answer):
+            read.faults[row.key] = row.end
+        else:
+            read.answered.add(row.key)
+            if row.key in self.outcomes.open:
+                await self.outcomes.answered(row.key, row.end)
+            elif row.key not in self.outcomes.asked:
+                read.unasked.add(row.key)
+
+    def _is_last(self, flight: Flight, key: str) -> bool:
+        """Return whether a request is open, and in no other batch that may still answer it."""
+        others = (other.plan.keys for other in self.flights if other is not flight)
+        return key in self.outcomes.open and not any(key in keys for keys in others)
+
+    def _conclude(self, flight: Flight, batch: Batch, read: Read, *, lost: bool) -> None:
+        """Note what is left of a batch: nothing, lost rows, or answers that nobody asks for now."""
+        plan = flight.plan
+        if read.unasked:
+            rest = Plan.of(read.unasked, plan.host, plan.project)
+            self.record.note(rest, "answered", batch_id=plan.batch_id)
+        self.record.note(plan, "incomplete" if lost else "ended")
+        self.flights.remove(flight)
+        odd = "".join(
+            f", {count:,} rows {what}" for what, count in sorted(read.odd.items()) if count
+        )
+        console.note(
+            f"{flight}: {batch.status}, {len(read.answered):,} of {len(plan.keys):,} answered{odd}"
+        )
+
+    async def _strange(self, flight: Flight) -> None:
+        """Believe, after some looks, that the service does not know a batch.
+
+        Raises:
+            LabelError: it does not; perhaps it is another account's.
+        """
+        flight.strange += 1
+        if flight.strange < STRANGE_LOOKS:
+            raise TryAgain("not known to the service")
+        for key in sorted(flight.plan.keys):
+            if self._is_last(flight, key):
+                await self.outcomes.ended(key, Failed("batch not known", may_be_billed=True))
+        self.record.note(flight.plan, "dropped")
+        raise LabelError(
+            f"{flight}: the service does not know it; if you changed the account or "
+            "label_transport.base_url, change it back and run again, else run again to buy its "
+            f"{len(flight.plan.keys):,} requests anew"
+        )
+
+    async def _invalid(self, flight: Flight, batch: Batch) -> None:
+        """Queue the requests of a batch that was not begun, if only the service's queue was full.
+
+        Raises:
+            LabelError: the batch is not as the service wants it.
+        """
+        keys = [key for key in sorted(flight.plan.keys) if self._is_last(flight, key)]
+        await self.outcomes.put_back(keys, "batch refused")
+        self.record.note(flight.plan, "ended")
+        self.flights.remove(flight)
+        said = "; ".join(clean(f"{code}: {words}", 200) for code, words in batch.errors[:3])
+        if not QUEUE_FULL.intersection(code for code, _ in batch.errors):
+            raise LabelError(f"{flight}: the service refused it: {said or 'it does not say why'}")
+        now = self.clock()
+        self._full_since = now if self._full_since is None else self._full_since
+        if now - self._full_since > QUEUE_SECONDS:
+            raise LabelError(f"{flight}: the service's queue is full for a day: {said}")
+        self._full_until = now + self._full_pause
+        self._full_pause = min(self._full_pause * 2, LONGEST_FULL_PAUSE)
+        if not self.flights:  # it is too long for an empty queue
+            self.most_requests = max(1, len(flight.plan.keys) // 2)
+        console.note(f"{flight}: {said}; waiting, then trying again")
+
+
+def _of_missing(batch: Batch, lost: bool) -> Failed:
+    """Return what becomes of a request without a row."""
+    if lost:
+        return Failed("no row in the output", may_be_billed=True)
+    if batch.status == "cancelled":
+        return Failed("batch cancelled")
+    return TryAgain("batch expired" if batch.status == "expired" else "no row in the output")

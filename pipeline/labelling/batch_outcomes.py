@@ -1,0 +1,105 @@
+"""What becomes of each request that goes by batch: answered, failed, or to be sent again."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pipeline.errors import LabelError
+from pipeline.labelling import store
+from pipeline.labelling.budget import Budget, most_of
+from pipeline.labelling.journal import LineFile
+from pipeline.labelling.ledger import Ledger
+from pipeline.labelling.prices import Price
+from pipeline.labelling.request import Answer, Request
+from pipeline.labelling.retry import Failed, TryAgain
+
+SENT_AGAIN = 1  # times that a request goes into another batch of the same run
+
+
+@dataclass
+class Outcomes:
+    """The requests of one run, with their money, journal and ledger."""
+
+    price: Price
+    budget: Budget
+    answers: LineFile
+    ledger: Ledger
+    rows: list[dict[str, Any]]
+    failed: Counter[str]
+    open: dict[str, Request]
+    """By key: neither answered nor failed."""
+    queue: dict[str, Request] = field(default_factory=dict)
+    """Of those: in no batch."""
+    asked: frozenset[str] = field(init=False)
+    """Keys of all, answered or not."""
+    error: LabelError | None = None
+    """What is to end the run once all that is here was read."""
+    _again: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.asked = frozenset(self.open)
+
+    def most(self, keys: Iterable[str]) -> float:
+        """Return the most that some open requests can cost."""
+        return sum(most_of(self.open[key], self.price) for key in keys)
+
+    def sent(self, keys: Iterable[str]) -> None:
+        """Take requests, whose most is reserved, out of the queue: they go into a batch."""
+        for key in keys:
+            self.ledger.note(self.open[key], "sent", self.most([key]))
+            del self.queue[key]
+
+    def take_up(self, keys: Iterable[str], *, counted: bool, ended: bool = False) -> None:
+        """Look after requests that an earlier run, or another machine, has put into a batch.
+
+        Args:
+            keys: of open requests.
+            counted: what was spent has them at their most, as under way.
+            ended: the ledger has an end of them already.
+        """
+        for key in keys:
+            most = self.most([key])
+            self.budget.take_up(most, counted=counted and not ended)
+            if not ended:
+                self.ledger.note(self.open[key], "in batch", most)
+
+    async def answered(self, key: str, answer: Answer) -> None:
+        """Keep an answer: write first, then count."""
+        request = self.open.pop(key)
+        self.queue.pop(key, None)
+        most = most_of(request, self.price)
+        row = store.row(request, replace(answer, cost_usd=self._cost(answer, most)))
+        self.answers.append(row)
+        self.ledger.note(request, answer.outcome, row["cost_usd"])
+        self.rows.append(row)
+        try:
+            await self.budget.settle(most, row["cost_usd"])
+        except LabelError as error:
+            self.error = self.error or error
+
+    async def ended(self, key: str, fault: Failed) -> None:
+        """Count a request without an answer as failed, or queue it where that may help."""
+        request, most = self.open[key], self.most([key])
+        state, cost = ("unknown", most) if fault.may_be_billed else ("failed", 0.0)
+        self.ledger.note(request, f"{state}:{fault.why}", cost, fault.said)
+        await self.budget.settle(most, cost)
+        if isinstance(fault, TryAgain) and self._again[key] < SENT_AGAIN:
+            self._again[key] += 1
+            self.queue[key] = request
+        else:
+            del self.open[key]
+            self.failed[fault.why] += 1
+
+    async def put_back(self, keys: Iterable[str], why: str) -> None:
+        """Queue requests that certainly were not worked on."""
+        for key in keys:
+            self.ledger.note(self.open[key], f"failed:{why}")
+            await self.budget.settle(self.most([key]), 0.0)
+            self.queue[key] = self.open[key]
+
+    def _cost(self, answer: Answer, most: float) -> float:
+        if answer.prompt_tokens is None or answer.completion_tokens is None:
+            return most
+        cached = answer.cached_tokens or 0
+        return self.price.of(answer.prompt_tokens, answer.completion_tokens, cached)

@@ -1,0 +1,121 @@
+"""What this machine remembers of batches: checked lines beside the journal, written before money.
+
+A plan goes through these states; each is on disk, flushed, before the next step is taken:
+
+- `planned`: these requests are to become a batch; nothing was sent.
+- `uploaded`: their file is at the service; from here on the batch may exist.
+- `created`: it exists, and its id is known.
+- `answered`: it has ended, and answered these requests, for which nobody asked then.
+- `incomplete`: it has ended, and rows that it counts as answered could not be had.
+- `ended`: everything that it answered is in the journal.
+- `dropped`: it was never created, or the service does not know it any more.
+
+The later state in this list holds, in whatever order the files are read.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.labelling.journal import LineFile, checked_lines
+
+SUFFIX = "batches.jsonl"
+STATES = ("planned", "uploaded", "created", "answered", "incomplete", "ended", "dropped")
+FLYING = frozenset({"uploaded", "created", "answered"})
+MARK = "distilrec"
+"""Metadata under this name says that a batch is ours."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One batch, from the plan to its end."""
+
+    name: str
+    """Random, in the batch's metadata: by it a batch is found whose id was lost."""
+    keys: frozenset[str]
+    host: str = ""
+    """Of the service; for messages."""
+    project: str = ""
+    """Whose ledger has its requests."""
+    state: str = "planned"
+    file_id: str = ""
+    batch_id: str = ""
+
+    @classmethod
+    def of(cls, keys: Collection[str], host: str, project: str) -> "Plan":
+        """Return a new plan."""
+        return cls(secrets.token_hex(16), frozenset(keys), host, project)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Return what the batch carries, so that it is found again."""
+        return {MARK: "labels", "plan": self.name, "keys": digest(self.keys)}
+
+    @property
+    def open(self) -> bool:
+        """Return whether the batch exists and may have answers that are not here."""
+        return self.state in {"created", "answered", "incomplete"}
+
+    @property
+    def tried(self) -> bool:
+        """Return whether an earlier run has fetched it, and missed rows."""
+        return self.state == "incomplete"
+
+
+def digest(keys: Iterable[str]) -> str:
+    """Return the SHA-256 of a set of keys."""
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
+
+
+class Record:
+    """Writes what becomes of plans."""
+
+    def __init__(self, lines: LineFile) -> None:
+        self._lines = lines
+
+    def note(self, plan: Plan, state: str, file_id: str = "", batch_id: str = "") -> Plan:
+        """Return the plan in its new state, which is on disk by then."""
+        file_id, batch_id = file_id or plan.file_id, batch_id or plan.batch_id
+        plan = replace(plan, state=state, file_id=file_id, batch_id=batch_id)
+        entry = {name: getattr(plan, name) for name in ("name", "state", "file_id", "batch_id")}
+        if state == "planned" or not plan.file_id:  # a batch that was found has no other line
+            entry |= {"host": plan.host, "project": plan.project, "keys": sorted(plan.keys)}
+        self._lines.append(entry)
+        self._lines.sync()
+        return plan
+
+
+def plans(folder: Path) -> list[Plan]:
+    """Return the plans that the files in a folder tell of."""
+    found: dict[str, Plan] = {}
+    for path in sorted(folder.glob(f"*.{SUFFIX}")):
+        for entry in checked_lines(path):
+            found[entry["name"]] = _later(found.get(entry["name"]), entry)
+    return list(found.values())
+
+
+def under_way(folder: Path) -> frozenset[str]:
+    """Return the keys of requests in batches that exist, or may exist, and are not fetched yet.
+
+    Their money is spent or as good as spent, so no gate asks for it again.
+    """
+    found = (plan.keys for plan in plans(folder) if plan.state in FLYING)
+    return frozenset().union(*found)
+
+
+def _later(plan: Plan | None, entry: Mapping[str, Any]) -> Plan:
+    """Return a plan with what a line adds."""
+    made = plan or Plan(entry["name"], frozenset())
+    state = max(made.state, entry["state"], key=STATES.index)
+    return replace(
+        made,
+        state=state,
+        keys=frozenset(entry.get("keys") or made.keys),
+        host=entry.get("host") or made.host,
+        project=entry.get("project") or made.project,
+        file_id=entry["file_id"] or made.file_id,
+        batch_id=entry["batch_id"] or made.batch_id,
+    )

@@ -1,0 +1,289 @@
+"""Requests sent in batches: planned on disk, created once, looked after until they have ended.
+
+The life of a batch, each step on disk before the next (`pipeline.labelling.batch_record`): its
+requests are planned and their most is reserved, their file is uploaded, the batch is created,
+looked at until it has ended, and fetched. A run that was killed anywhere leaves the rest to the
+next one, which pays nothing twice. One task does everything, one step after another.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from pipeline.errors import LabelError
+from pipeline.labelling import batch_record
+from pipeline.labelling.batch_adoption import Adoption, Patience
+from pipeline.labelling.batch_fetching import Fetching
+from pipeline.labelling.batch_outcomes import Outcomes
+from pipeline.labelling.batch_record import Plan, Record
+from pipeline.labelling.batch_rows import line_of
+from pipeline.labelling.batch_service import BatchService
+from pipeline.labelling.budget import Budget, most_of
+from pipeline.labelling.journal import LineFile
+from pipeline.labelling.ledger import Ledger
+from pipeline.labelling.limiter import Clock, Sleep
+from pipeline.labelling.prices import Price
+from pipeline.labelling.providers.base import Provider
+from pipeline.labelling.request import Request
+from pipeline.labelling.retry import TryAgain
+from pipeline.labelling.sending import Progress, Sending
+from pipeline.labelling.stopping import Stopping
+from pipeline.params import LabelTransportParams
+
+MOST_BYTES = 100_000_000  # of its file: OpenAI allows 200 MB, other services 100
+FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 2.0, 60.0, 1.5  # seconds between looks
+CREATE_PAUSE = 2.0  # seconds before a batch that was not created is created; then twice as long
+
+
+@runtime_checkable
+class BatchProvider(Provider, Protocol):
+    """A provider that can also be asked in batches."""
+
+    def batches(self) -> BatchService:
+        """Return the wire to its Batch API."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """Where that is, for messages."""
+        ...
+
+
+def to_buy(requests: Sequence[Request], folder: Path) -> list[Request]:
+    """Return the requests that are in no batch under way, whose money is as good as spent.
+
+    Args:
+        requests: those missing.
+        folder: the journal's, which has the record of batches.
+    """
+    flying = batch_record.under_way(folder)
+    return [request for request in requests if request.key not in flying]
+
+
+def goes_by_batch(bought: Sequence[Request], transport: LabelTransportParams) -> bool:
+    """Return whether what is to be bought goes by batch, at its price; a few go online."""
+    return len(bought) >= transport.batch_at_least
+
+
+@dataclass
+class BatchSending:
+    """One run of sending; what was answered is in `rows`, also when it ends early."""
+
+    provider: BatchProvider
+    transport: LabelTransportParams
+    price: Price
+    """Of a request online; in a batch it is `label_transport.batch_factor` of it."""
+    budget: Budget
+    answers: LineFile
+    ledger: Ledger
+    clock: Clock = time.monotonic
+    sleep: Sleep = asyncio.sleep
+    observe: Callable[[Progress], None] = lambda _: None
+    """Told how far we are whenever that has changed."""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failed: Counter[str] = field(default_factory=Counter)
+
+    async def send(self, requests: Sequence[Request]) -> None:
+        """Have all requests answered: by batches that exist, by new ones, a few online.
+
+        Raises:
+            Stopped: somebody asked for it; the batches stay at the service.
+            PipelineError: what ended the run early.
+        """
+        self.budget.begin()
+        self._stopping = Stopping(lambda: "batches stay at the service; run again to fetch them")
+        self._all, self._begun = len(requests), self.clock()
+        self._less = self.price.in_batches(self.transport.batch_factor)
+        self._outcomes = Outcomes(
+            self._less, self.budget, self.answers, self.ledger, self.rows, self.failed,
+            {request.key: request for request in requests},
+        )  # fmt: skip
+        folder = self.answers.path.parent
+        by_batch = goes_by_batch(to_buy(requests, folder), self.transport)
+        self._service = self.provider.batches()
+        try:
+            with LineFile(folder, batch_record.SUFFIX) as lines:
+                self._prepare(Record(lines))
+                await self._stopping.run(self._work(batch_record.plans(folder), by_batch))
+        finally:
+            self.answers.sync()
+            await self._service.close()
+            await self.provider.close()
+        if self._outcomes.error is not None:
+            raise self._outcomes.error
+        if self._outcomes.queue:
+            await self._online(list(self._outcomes.queue.values()))
+
+    def _prepare(self, record: Record) -> None:
+        self._record = record
+        self._fetching = Fetching(self._service, record, self._outcomes, self.clock)
+        over = self._stopping.wanted.is_set
+        self._patience = Patience(self.transport.retry_seconds, self.clock, self.sleep, over)
+        host, project = self.provider.host, self.ledger.project
+        self._adoption = Adoption(self._service, record, self._patience, host, project)
+        self._pause = FIRST_PAUSE
+
+    async def _work(self, known: Sequence[Plan], by_batch: bool) -> None:
+        await self._take_up(known)
+        queue = self._outcomes.queue
+        # what was never created, or is to be sent again, was counted with a batch when it was gated
+        by_batch = by_batch or goes_by_batch(list(queue.values()), self.transport)
+        while self._fetching.flights or (queue and by_batch):
+            if by_batch:
+                await self._submit()
+            if await self._fetching.look():
+                self._pause = FIRST_PAUSE
+            self._show()
+            if self._stopping.wanted.is_set() or self._outcomes.error is not None:
+                return
+            if self._fetching.flights or self._fetching.queue_is_full():
+                await self._rest()
+
+    async def _take_up(self, known: Sequence[Plan]) -> None:
+        """Look after the batches that have our requests, and queue what is in none."""
+        wanted = self._outcomes.open
+        ours = [plan for plan in known if plan.keys & wanted.keys()]
+        found = [plan for plan in ours if plan.open]
+        if not wanted.keys() <= _keys(found):  # else nothing is bought, and nobody is asked
+            lost = [plan for plan in ours if plan.state == "uploaded"]
+            found += [plan for one in lost if (plan := await self._resolved(one))]
+            ids = {plan.batch_id for plan in (*known, *found) if plan.state != "dropped"}
+            unknown = await self._adoption.unknown(ids, wanted)
+            found += [plan for plan in unknown if plan.keys & wanted.keys()]
+        flying = _keys(found)
+        self._outcomes.queue = {key: one for key, one in wanted.items() if key not in flying}
+        before = {plan.name for plan in known if plan.project == self.ledger.project}
+        taken: set[str] = set()
+        for plan in found:
+            self._fetching.add(plan, "taken up, nothing is paid for it again")
+            keys = sorted((plan.keys & wanted.keys()) - taken)
+            taken.update(keys)
+            self._outcomes.take_up(keys, counted=plan.name in before, ended=plan.tried)
+
+    async def _resolved(self, plan: Plan) -> Plan | None:
+        """Return a plan that became a batch before its id was noted; nothing if it never did."""
+        if found := await self._adoption.lost(plan):
+            return found
+        counted = plan.project == self.ledger.project
+        keys = plan.keys & self._outcomes.open.keys()
+        self._outcomes.take_up(keys, counted=counted)
+        await self._outcomes.put_back(keys, "never became a batch")
+        self._record.note(plan, "dropped")
+        return None
+
+    async def _submit(self) -> None:
+        """Make batches of what is queued, as long as money and the service's queue allow it."""
+        queue = self._outcomes.queue
+        while queue and not self._fetching.queue_is_full() and not self._stopping.wanted.is_set():
+            requests = self._cut()
+            if requests:
+                await self._create(requests)
+            elif self._fetching.flights:
+                return  # until others have settled
+            else:  # it says why it does not fit
+                await self.budget.reserve(most_of(next(iter(queue.values())), self._less))
+
+    def _cut(self) -> list[Request]:
+        """Return the next requests that fit into one batch, and whose most fits the budget."""
+        taken: list[Request] = []
+        size, most = 0, 0.0
+        for request in self._outcomes.queue.values():
+            size += len(line_of(request))
+            most += most_of(request, self._less)
+            other = taken and (request.model != taken[0].model or size > MOST_BYTES)
+            full = len(taken) >= self._fetching.most_requests
+            if full or other or not self.budget.fits(most):
+                break
+            taken.append(request)
+        return taken
+
+    async def _create(self, requests: Sequence[Request]) -> None:
+        """Plan, upload, create; each step is on disk before the next."""
+        keys = [request.key for request in requests]
+        plan = Plan.of(keys, self.provider.host, self.ledger.project)
+        plan = self._record.note(plan, "planned")
+        content = b"".join(line_of(request) for request in requests)
+        what = f"the requests cannot be uploaded to {plan.host}"
+        file_id = await self._patience.ask(lambda: self._service.upload(content), what)
+        await self.budget.reserve(self._outcomes.most(keys))
+        self._outcomes.sent(keys)
+        plan = self._record.note(plan, "uploaded", file_id=file_id)
+        try:
+            plan = await self._created(plan)
+        except Refused as refusal:
+            await self._outcomes.put_back(keys, "refused by the service")
+            self._record.note(plan, "dropped")
+            raise LabelError(str(refusal)) from None
+        self._pause = FIRST_PAUSE
+        self._fetching.add(
+            plan,
+            f"{len(requests):,} requests; it may take 24 hours. Ctrl-C is safe: the batch goes on, "
+            "and the same command takes it up again",
+        )
+
+    async def _created(self, plan: Plan) -> Plan:
+        """Return the plan as a batch that exists, once.
+
+        Raises:
+            Refused: the service will not have it, so it does not exist.
+            LabelError: it may exist; the next run finds out.
+        """
+        begun, pause = self.clock(), CREATE_PAUSE
+        while True:
+            try:
+                batch = await self._service.create(plan.file_id, plan.metadata)
+                return self._record.note(plan, "created", batch_id=batch.batch_id)
+            except TryAgain as error:
+                fault = error
+            except LabelError as error:
+                raise Refused(str(error)) from None
+            if fault.may_be_billed and (found := await self._adoption.lost(plan)):
+                return found
+            if self.clock() - begun + pause > self.transport.retry_seconds:
+                raise LabelError(f"{plan.host} creates no batch ({fault.why}); run it again")
+            await self.sleep(max(pause, fault.wait or 0.0))
+            pause *= 2
+
+    async def _rest(self) -> None:
+        """Wait until the next look, or until somebody wants to stop."""
+        waits = [
+            asyncio.ensure_future(self.sleep(self._pause)),
+            asyncio.ensure_future(self._stopping.wanted.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._pause = min(self._pause * SLOWER, LONGEST_PAUSE)
+
+    def _show(self) -> None:
+        self.observe(
+            Progress(
+                requests=self._all,
+                answered=len(self.rows),
+                failed=self.failed.total(),
+                spent_usd=self.budget.spent_usd,
+                cap_usd=self.budget.cap_usd,
+                seconds=self.clock() - self._begun,
+            )
+        )
+
+    async def _online(self, requests: Sequence[Request]) -> None:
+        """Ask what is too little for a batch, one by one."""
+        await Sending(
+            self.provider, self.transport, self.price, self.budget, self.answers, self.ledger,
+            self.clock, self.sleep, self.observe, self.rows, self.failed,
+        ).send(requests)  # fmt: skip
+
+
+class Refused(Exception):  # noqa: N818 - a state of a batch
+    """The service will not have a batch."""
+
+
+def _keys(plans: Iterable[Plan]) -> frozenset[str]:
+    return frozenset().union(*(plan.keys for plan in plans))
