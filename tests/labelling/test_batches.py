@@ -1,14 +1,19 @@
 """Batches: nothing is paid for twice wherever a run is killed, and every row ends somewhere."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
-from pipeline.labelling import batch_record
-from pipeline.labelling.budget import Budget
+from pipeline.errors import LabelError, SpendRefused
+from pipeline.labelling import batch_record, ledger
+from pipeline.labelling.batches import to_buy
+from pipeline.labelling.budget import Budget, most_of
 from pipeline.labelling.journal import LineFile
-from tests.labelling.batch_world import Killed, Wire, World, asked
+from pipeline.labelling.sending import Sending
+from tests.labelling import stub_batches
+from tests.labelling.batch_world import PRICE, Killed, Service, Wire, World, asked
 
 COUNT = 6
 
@@ -27,6 +32,42 @@ def run(world: World, count: int = COUNT, wire: Wire | None = None) -> Any:
 def states(world: World) -> list[str]:
     """Return the states of the plans on record."""
     return sorted(plan.state for plan in batch_record.plans(world.folder))
+
+
+def wipe(world: World) -> None:
+    """Lose everything that this machine knows."""
+    for path in world.folder.iterdir():
+        path.unlink()
+    world.budget = Budget(10.0)
+
+
+def under_way(world: World) -> dict[str, float]:
+    """Return by key what the ledger counts of attempts without an end."""
+    most: dict[str, float] = {}
+    for entry in ledger.entries(world.folder):
+        if entry["state"] in ledger.UNDER_WAY:
+            most[entry["key"]] = entry["at_most_usd"]
+        else:
+            most.pop(entry["key"], None)
+    return most
+
+
+def max_of(world: World) -> float:
+    """Return the most one request can cost in a batch."""
+    return most_of(asked(1)[0], PRICE.in_batches(0.5))
+
+
+async def create(world: World, file_id: str, metadata: dict[str, str]) -> None:
+    """Have the service create a batch that is not ours."""
+    asked_for = {
+        "input_file_id": file_id,
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+        "metadata": metadata,
+    }
+    await stub_batches.handle(
+        "POST", "/v1/batches", {}, json.dumps(asked_for).encode(), world.service
+    )
 
 
 def test_all_requests_are_answered_by_one_batch(world: World) -> None:
@@ -110,3 +151,236 @@ def test_a_batch_whose_creation_was_not_confirmed_is_found_in_the_list(
     run(world)
     assert set(world.service.paid.values()) == {1}
     assert len(world.service.batches.batches) == 1
+
+
+def test_a_lost_record_is_no_second_payment(world: World) -> None:
+    """Another machine, or a cleared journal folder, while the batch is under way."""
+    world.faults({"polls": 3})
+    with pytest.raises(Killed):
+        run(world, wire=Wire(world.service, kill=4))
+    wipe(world)
+    run(world)
+    assert world.answered(asked(COUNT)) == {f"s{n}" for n in range(COUNT)}
+    assert set(world.service.paid.values()) == {1}
+
+
+def test_other_requests_in_the_same_lost_batch_are_told_by_their_custom_ids(world: World) -> None:
+    with pytest.raises(Killed):
+        run(world, wire=Wire(world.service, kill=4))
+    wipe(world)
+    run(world, COUNT - 2)
+    assert len(world.answered(asked(COUNT))) == COUNT - 2
+    run(world, COUNT + 1)  # the two that nobody asked for then, and a new one
+    assert len(world.answered(asked(COUNT + 1))) == COUNT + 1
+    assert set(world.service.paid.values()) == {1}
+    assert len(world.service.batches.batches) == 2
+
+
+def test_a_batch_of_another_program_is_left_alone(world: World) -> None:
+    state = world.service.batches
+    state.files["theirs"] = b'{"custom_id": "1", "body": {}}'
+    asyncio.run(create(world, "theirs", {"job": "nightly"}))
+    run(world)
+    assert states(world) == ["ended"]
+
+
+def test_a_running_batch_of_ours_that_tells_nobody_what_it_asks_stops_the_run(
+    world: World,
+) -> None:
+    world.faults({"input_gone": True, "polls": 9})
+    with pytest.raises(Killed):
+        run(world, wire=Wire(world.service, kill=3))
+    wipe(world)
+    with pytest.raises(LabelError, match="its requests cannot be read; nothing was bought"):
+        run(world, COUNT + 1)
+    assert not world.service.paid
+
+
+def test_nothing_is_bought_while_the_list_cannot_be_read(world: World) -> None:
+    world.faults(list_status=500)
+    with pytest.raises(LabelError, match=r"list of batches at 127\.0\.0\.1 cannot be read"):
+        run(world)
+    assert not world.service.batches.files
+
+
+def test_a_batch_on_record_is_fetched_although_the_list_cannot_be_read(world: World) -> None:
+    with pytest.raises(Killed):
+        run(world, wire=Wire(world.service, kill=4))
+    world.faults(list_status=500)
+    run(world)
+    assert len(world.answered(asked(COUNT))) == COUNT
+    assert set(world.service.paid.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "answered", "failed", "again"),
+    [
+        ({"no_output": True}, 0, {"no row in the output": 6}, 0),
+        ({"late_output": 2}, 6, {}, 0),
+        ({"status": "expired", "done": 4}, 6, {}, 2),
+        ({"status": "expired", "done": 0}, 6, {}, 6),
+        ({"status": "cancelled", "done": 4}, 4, {"batch cancelled": 2}, 0),
+        ({"status": "cancelled", "done": 0}, 0, {"batch cancelled": 6}, 0),
+        ({"backwards": True}, 6, {}, 0),
+        ({"unknown": 3}, 6, {}, 0),
+        ({"duplicate": [0, 5]}, 6, {}, 0),
+        ({"drop": [2]}, 5, {"no row in the output": 1}, 0),
+        ({"broken": [1, 3]}, 4, {"no row in the output": 2}, 0),
+        ({"rows": {"2": 429}}, 6, {}, 1),
+        ({"rows": {"2": 500}}, 6, {}, 1),
+        ({"rows": {"2": 400, "3": 404}}, 4, {"http 400": 1, "http 404": 1}, 0),
+        ({"rows": {"0": "server_error"}}, 6, {}, 1),
+        ({"rows": {"0": "invalid_request"}}, 5, {"invalid request": 1}, 0),
+        ({"cut": 1}, 6, {}, 0),
+        ({"torn": 2}, 6, {}, 0),
+        ({"look_status": 500, "looks": 4}, 6, {}, 0),
+        ({"look_status": 429, "looks": 2}, 6, {}, 0),
+        ({"look_status": 404, "looks": 2}, 6, {}, 0),
+    ],
+    ids=str,
+)
+def test_every_row_ends_as_answered_failed_or_sent_again(
+    world: World, fault: dict[str, Any], answered: int, failed: dict[str, int], again: int
+) -> None:
+    world.faults(fault)
+    sending = run(world)
+    assert len(world.answered(asked(COUNT))) == len(sending.rows) == answered
+    assert dict(sending.failed) == failed
+    batches = list(world.service.batches.batches.values())
+    assert [one["request_counts"]["total"] for one in batches] == [COUNT] + [again] * bool(again)
+    assert set(world.service.paid.values()) <= {1}
+    assert world.budget.spent_usd <= world.budget.cap_usd
+    assert not under_way(world)
+
+
+def test_rows_that_were_missing_are_fetched_by_the_next_run_before_they_are_bought_anew(
+    world: World,
+) -> None:
+    world.faults({"no_output": True})
+    assert run(world).failed == {"no row in the output": COUNT}
+    world.faults({})
+    run(world)
+    assert len(world.answered(asked(COUNT))) == COUNT
+    assert set(world.service.paid.values()) == {1}
+
+
+def test_rows_that_stay_missing_are_bought_anew_by_the_next_run(world: World) -> None:
+    world.faults({"drop": [2]})
+    run(world)
+    sending = run(world)
+    assert [row["subject_id"] for row in sending.rows] == ["s2"]
+    assert sorted(world.service.paid.values()) == [1] * (COUNT - 1) + [2]
+
+
+def test_what_expired_twice_has_failed_in_this_run(world: World) -> None:
+    world.faults({"status": "expired", "done": 4}, {"status": "expired", "done": 0})
+    assert run(world).failed == {"batch expired": 2}
+    assert len(run(world).rows) == 2
+    assert set(world.service.paid.values()) == {1}
+
+
+def test_a_batch_that_is_not_valid_stops_the_run_with_the_service_s_words(world: World) -> None:
+    errors = [{"code": "model_not_found", "message": "no such model", "line": 1}]
+    world.faults({"errors": errors})
+    with pytest.raises(LabelError, match="refused it: model_not_found: no such model"):
+        run(world)
+    assert not under_way(world)
+    run(world)
+    assert set(world.service.paid.values()) == {1}
+
+
+def test_a_batch_that_is_refused_at_once_was_never_there(world: World) -> None:
+    world.faults({"created": "refused"})
+    with pytest.raises(LabelError, match=r"answered 400 \(invalid_request\)"):
+        run(world)
+    assert states(world) == ["dropped"]
+    assert not under_way(world)
+
+
+def test_a_full_queue_is_waited_for_with_smaller_batches(world: World) -> None:
+    world.faults(most_under_way=2)
+    run(world)
+    assert len(world.answered(asked(COUNT))) == COUNT
+    assert set(world.service.paid.values()) == {1}
+    assert world.time.now >= 60
+
+
+def test_a_queue_that_stays_full_ends_the_run_after_a_day(world: World) -> None:
+    world.faults(most_under_way=-1)
+    world.service.batches.most_under_way = 1
+    world.faults(*[{"errors": [{"code": "token_limit_exceeded", "message": "full"}]}] * 999)
+    with pytest.raises(LabelError, match="queue is full for a day"):
+        run(world)
+    assert 86_400 <= world.time.now < 100_000
+    assert not world.service.paid
+
+
+def test_a_batch_that_the_service_does_not_know_is_told_and_then_bought_anew(world: World) -> None:
+    with pytest.raises(Killed):
+        run(world, wire=Wire(world.service, kill=4))
+    other = Service()
+    with pytest.raises(LabelError, match="the service does not know it"):
+        run(world, wire=Wire(other))
+    assert not other.batches.files
+    run(world, wire=Wire(world.service))  # the account is set back: adopted again
+    assert set(world.service.paid.values()) == {1}
+
+
+def test_a_batch_reserves_the_most_of_its_requests_and_the_cap_holds(world: World) -> None:
+    most = max_of(world)
+    world.budget = Budget(2.5 * most)
+    run(world)
+    assert len(world.answered(asked(COUNT))) == COUNT
+    sizes = [one["request_counts"]["total"] for one in world.service.batches.batches.values()]
+    assert sizes[0] == 2
+    assert sum(sizes) == COUNT
+    assert world.budget.spent_usd <= world.budget.cap_usd
+
+
+def test_a_budget_below_one_request_buys_nothing(world: World) -> None:
+    world.budget = Budget(0.5 * max_of(world))
+    with pytest.raises(SpendRefused):
+        run(world)
+    assert not world.service.batches.files
+
+
+def test_requests_of_a_batch_under_way_count_at_their_most(world: World) -> None:
+    with pytest.raises(Killed):
+        run(world, wire=Wire(world.service, kill=4))
+    most = sum(under_way(world).values())
+    assert most == pytest.approx(COUNT * max_of(world), rel=0.05)
+    world.budget = Budget(most, spent_usd=most)
+    run(world)
+    paid = sum(row["cost_usd"] for row in world.last.rows)
+    assert world.budget.spent_usd == pytest.approx(paid, rel=1e-6)
+
+
+def test_a_batch_on_record_is_neither_gated_nor_bought_again(world: World) -> None:
+    with pytest.raises(Killed):
+        run(world, wire=Wire(world.service, kill=4))
+    assert to_buy(asked(COUNT + 2), world.folder) == asked(COUNT + 2)[COUNT:]
+
+
+def test_a_few_requests_go_online_at_the_full_price(world: World) -> None:
+    """The online part has a transport of its own, so it is seen by what it was given."""
+    world.transport["batch_at_least"] = COUNT + 1
+    with pytest.MonkeyPatch.context() as patch:
+        given: list[Any] = []
+
+        async def send(self: Sending, requests: Any) -> None:
+            given.append((len(requests), self.price))
+
+        patch.setattr(Sending, "send", send)
+        run(world)
+    assert given == [(COUNT, PRICE)]
+    assert not world.service.batches.files
+
+
+def test_the_key_is_in_no_line_of_the_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUB_API_KEY", "sk-canary-4410ab")
+    world.faults({"errors": [{"code": "bad", "message": "key sk-canary-4410ab"}]})
+    with pytest.raises(LabelError) as error:
+        run(world)
+    assert "sk-canary" not in str(error.value)
+    written = b"".join(path.read_bytes() for path in world.folder.iterdir())
+    assert b"sk-canary" not in written
