@@ -186,10 +186,11 @@ class Journal:
             known: gives the keys whose answers are not wanted, those that a store has; asked only
                 if the journal holds anything.
         """
-        keep = _serving(requests)
-        files = self.files()
-        skipped = frozenset(known()) if files else frozenset()
-        rows = (row for path in files for row in _answers(path, skipped) if keep(row))
+        paths = self.files()
+        if not paths:
+            return store.frame([])
+        keep, skipped = _serving(requests), frozenset(known())
+        rows = (row for path in paths for row in _answers(path, skipped) if keep(row))
         return store.union(pl.concat([store.frame([]), *_chunks(rows)]))
 
     def clear(self) -> int:

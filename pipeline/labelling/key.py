@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 KEY_VERSION = 1
+UNCHANGED, LISTS = (str, int), (list, tuple)
 
 
 def canonical(value: Any) -> bytes:
@@ -53,12 +54,12 @@ def request_key(endpoint: str, body: Mapping[str, Any], repeat: int = 0) -> str:
 
 def _plain(value: Any) -> Any:
     """Return the value with whole floats as integers: 0 and 0.0 are one temperature."""
-    if isinstance(value, str):  # most of what there is
+    if value is None or isinstance(value, UNCHANGED):
         return value
-    if isinstance(value, dict | Mapping):  # asking for a dict is quick
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, LISTS):  # texts, which most of it is, without a call of their own
+        return [one if isinstance(one, str) else _plain(one) for one in value]
+    if isinstance(value, Mapping):
         return {str(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
     return value
