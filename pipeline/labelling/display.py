@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline import console
+from pipeline.labelling.gate import dollars
 
 Row = Mapping[str, Any]
 FEW_COLUMNS = 4
@@ -24,17 +25,19 @@ def show_rows(rows: Sequence[Row], nothing: str, *, as_json: bool) -> None:
         return _say(_json(list(rows)))
     if not rows:
         return console.note(nothing)
-    headers = [name.replace("_", " ") for name in rows[0]]
-    cells = [[_text(value) for value in row.values()] for row in rows]
+    headers = [_words(name) for name in rows[0]]
+    cells = [[_cell(name, value) for name, value in row.items()] for row in rows]
     if len(headers) <= FEW_COLUMNS:
         return console.table(headers, cells)
     names, *lines = zip(headers, *cells, strict=True)  # a column a row: they have many names
     short = [line for line in lines if max(map(len, line[1:])) <= LONGEST_CELL]
     console.table(["", *names[1:]], short)
-    for line in lines:
-        if line not in short:
-            for store, text in zip(names[1:], line[1:], strict=True):
-                console.out.print(f"{line[0]} of {store}: {text}", markup=False)
+    for what, *texts in (line for line in lines if line not in short):
+        if len(set(texts)) == 1:
+            console.out.print(f"{what}: {texts[0]}", markup=False)
+        else:
+            for store, text in zip(names[1:], texts, strict=True):
+                console.out.print(f"{what} of {store}: {text}", markup=False)
     return None
 
 
@@ -71,6 +74,19 @@ def _say(text: str) -> None:
     )
 
 
+def _words(name: str) -> str:
+    return name.removesuffix("_usd").removeprefix("hours_").replace("_", " ")
+
+
+def _cell(name: str, value: Any) -> str:
+    """Return a value as a person reads it; its name tells what it measures."""
+    if value is not None and name.endswith("_usd"):
+        return f"${dollars(value)}"
+    if value is not None and name.startswith("hours_"):
+        return f"{value:,.1f} h" if value >= 1 else f"{value * 60:,.1f} min"
+    return _text(value)
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -78,8 +94,10 @@ def _text(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.4g}"
+    if isinstance(value, Mapping) and not value:
+        return "none"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_text(inner)}" for name, inner in value.items()) or "none"
+        return ", ".join(f"{_words(name)}: {_cell(name, one)}" for name, one in value.items())
     return "not known" if value is None else str(value)
 
 

@@ -53,6 +53,7 @@ def gate(
     here: int,
     spent_usd: float = 0.0,
     *,
+    ahead_usd: float = 0.0,
     batched: bool = False,
 ) -> Price:
     """Return the price if these requests may be sent; nothing has been sent when this raises.
@@ -64,6 +65,7 @@ def gate(
         store: the store's folder as the user types it.
         here: requests that are served already, for the message.
         spent_usd: what this project's labels have cost until now.
+        ahead_usd: what is to be bought before these, for a plan.
         batched: they are sent in batches, at their price.
 
     Raises:
@@ -85,20 +87,23 @@ def gate(
     if plan.requests > transport.max_new_requests:
         faults.append(f"label_transport.max_new_requests is {transport.max_new_requests:,}")
         ways.append(f"max_new_requests: {plan.requests}")
-    if missing and spent_usd + about > transport.budget_usd:
+    taken = spent_usd + ahead_usd
+    if taken + about > transport.budget_usd:
         spent = f", of which ${dollars(spent_usd)} is spent" if spent_usd else ""
-        faults.append(f"label_transport.budget_usd is {transport.budget_usd:g}{spent}")
+        ahead = f", and hints take ${dollars(ahead_usd)} before" if ahead_usd else ""
+        faults.append(f"label_transport.budget_usd is {transport.budget_usd:g}{spent}{ahead}")
         each = [most_of(request, price) for request in missing]
         # a batch reserves the most of all of its requests
         more = sum(each) if batched else max(MARGIN * about, about + max(each))
-        ways.append(f"budget_usd: {_rounded_up(spent_usd + more, more)}")
+        ways.append(f"budget_usd: {_rounded_up(taken + more, more)}")
     if faults:
+        dataset = store.rpartition("/")[-1]
         raise SpendRefused(
             f"{store}: {plan.requests:,} missing ({here:,} here), about {plan.prompt_tokens:,} + "
             f"{plan.completion_tokens:,} tokens, about ${dollars(about)} at {price}, and "
             f"{' and '.join(faults)}; none of them was sent. To buy them set {', '.join(ways)} "
-            "below label_transport in params.yaml; to fetch what others bought run `dvc pull "
-            f"{store}`"
+            f"below label_transport in params.yaml (`distilrec labels plan {dataset}` tells hints "
+            f"and rankings together); to fetch what others bought run `dvc pull {store}`"
         )
     return price
 

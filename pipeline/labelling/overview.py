@@ -49,7 +49,7 @@ def status_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
                 "completion_tokens": held.bought.completion_tokens,
                 "cost_usd": held.bought.cost_usd,
                 "unknown_at_most_usd": spending.unknown_usd(paths, journal, dataset, kind),
-                "offline": not held.bought.count,
+                "offline": bool(held.rows) and not held.bought.count,
                 "spent_by_the_project_usd": spent,
                 "budget_left_usd": max(budget - spent, 0.0),
                 "bought": _by_service(place.store),

@@ -8,6 +8,7 @@ import polars as pl
 
 from pipeline.errors import SpendRefused
 from pipeline.labelling import parts, plan, rankings, spending
+from pipeline.labelling.batches import goes_by_batch, to_buy
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import (
     context_of,
@@ -53,7 +54,7 @@ def plan_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
     )
     rows = [first.row(list(asked_hints.values()), spent)]
     labels = [request for cell in wanted for request in cell.requests.values()]
-    rows += [then.row(labels, spent + (rows[0]["cost_usd"] or 0.0))]
+    rows += [then.row(labels, spent, rows[0]["cost_usd"] or 0.0)]
     not_recorded = (0, sum(cell.missing for cell in wanted))
     return [{**row, "not_recorded": n} for row, n in zip(rows, not_recorded, strict=True)]
 
@@ -68,24 +69,33 @@ class _Planned:
     journal: Journal
     usable: plan.Usable
 
-    def row(self, requests: Sequence[Request], spent_usd: float) -> Row:
-        """Return what is here and missing of some requests; nobody is asked."""
+    def row(self, requests: Sequence[Request], spent_usd: float, ahead_usd: float = 0.0) -> Row:
+        """Return what is here and missing of some requests; nobody is asked.
+
+        Args:
+            requests: first askings.
+            spent_usd: by the project until now.
+            ahead_usd: what is to be bought before these.
+        """
         label, transport = self.context.label, self.context.transport
         free = self.provider.free
         rows = self._rows(requests)
         made, *further = self._plans(requests, rows, "request" if free else label.reuse)
-        again = _missing(further)
+        again, asked = _missing(further), len({request.key for request in requests})
         missing = [*made.missing, *again]
-        needs = estimate([] if free else missing, transport)
+        in_batches = len(missing) - len(self._to_buy(missing))
+        needs = estimate([] if free else self._to_buy(missing), transport)
         online, by_batch = (price_of(label, transport, batched=one) for one in (False, True))
-        price = by_batch if self.provider.batched else online
+        price = by_batch if self._batched(missing) else online
         return {
             "store": self.place.title,
-            "asked": len({request.key for request in requests}),
+            "asked": asked,
             "here": len(made.stored),
             "in_journal": len(made.journal),
+            "share_an_answer": asked - len(made.stored) - len(made.journal) - len(made.missing),
             "missing": len(missing),
             "of_these_further_tries": len(again),
+            "of_these_in_batches_under_way": in_batches,
             "reused": made.reused,
             "reused_although_changed": self._reasons(requests, made, rows.kept),
             "missing_under_reuse_request": len(_missing(self._plans(requests, rows, "request"))),
@@ -96,9 +106,9 @@ class _Planned:
             "cost_by_batch_usd": 0.0 if free else needs.cost_usd(by_batch),
             "hours_at_the_limits": needs.hours,
             "spent_usd": spent_usd,
-            "budget_left_usd": max(transport.budget_usd - spent_usd, 0.0),
+            "budget_left_usd": max(transport.budget_usd - spent_usd - ahead_usd, 0.0),
             "price": "nothing" if free else str(price or "not known"),
-            "gate": "free" if free else self._verdict(missing, made, spent_usd),
+            "gate": "free" if free else self._verdict(missing, made, spent_usd, ahead_usd),
         }
 
     @property
@@ -134,23 +144,31 @@ class _Planned:
         other = {serving for key, serving in served.items() if key != serving}
         return plan.reasons(requests, self._bodies(other, kept), made) if other else {}
 
-    def _verdict(self, missing: Sequence[Request], made: plan.Plan, spent_usd: float) -> str:
+    def _to_buy(self, missing: Sequence[Request]) -> Sequence[Request]:
+        """Return what is in no batch under way."""
+        return to_buy(missing, self.journal.folder) if self.provider.batched else missing
+
+    def _batched(self, missing: Sequence[Request]) -> bool:
+        bought = self._to_buy(missing)
+        return self.provider.batched and goes_by_batch(bought, self.context.transport)
+
+    def _verdict(
+        self, missing: Sequence[Request], made: plan.Plan, spent_usd: float, ahead_usd: float
+    ) -> str:
         """Return what the gate would say."""
         place, served = self.place, len(made.stored) + len(made.journal)
         gone = parts.absent(place.names, place.store)
         if gone:
             return f"{len(gone)} paid parts are not here: `dvc pull {place.title}`"
-        if not missing:
+        if not self._to_buy(missing):
             return "nothing to buy"
-        label, transport, batched = (
-            self.context.label,
-            self.context.transport,
-            self.provider.batched,
-        )
         try:
-            gate(missing, label, transport, place.title, served, spent_usd, batched=batched)
+            gate(
+                self._to_buy(missing), self.context.label, self.context.transport, place.title,
+                served, spent_usd, ahead_usd=ahead_usd, batched=self._batched(missing),
+            )  # fmt: skip
         except SpendRefused as refusal:
-            return str(refusal)
+            return str(refusal).removeprefix(f"{place.title}: ")
         return "would buy"
 
 

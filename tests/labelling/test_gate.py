@@ -61,8 +61,9 @@ def test_the_shipped_budget_refuses_and_names_both_ways_out(
     assert str(refusal.value) == (
         "data/labels/tiny: 500 missing (12 here), about 142,500 + 25,000 tokens, about $0.19 at "
         "$1 + $2 a million tokens by params.yaml, and label_transport.budget_usd is 0; none of "
-        "them was sent. To buy them set budget_usd: 0.24 below label_transport in params.yaml; to "
-        "fetch what others bought run `dvc pull data/labels/tiny`"
+        "them was sent. To buy them set budget_usd: 0.24 below label_transport in params.yaml "
+        "(`distilrec labels plan tiny` tells hints and rankings together); to fetch what others "
+        "bought run `dvc pull data/labels/tiny`"
     )
 
 
@@ -74,6 +75,16 @@ def test_what_was_spent_before_counts_against_the_budget(
     with pytest.raises(SpendRefused) as refusal:
         gate([ASKED] * 500, label, limits, "s", 0, spent_usd=4.9)
     assert "budget_usd is 5, of which $4.90 is spent; none" in str(refusal.value)
+    assert "set budget_usd: 5.14 below" in str(refusal.value)
+
+
+def test_what_is_to_be_bought_before_counts_as_well(
+    label: LabelParams, transport: LabelTransportParams
+) -> None:
+    limits = allowed(transport, budget_usd=5.0)
+    with pytest.raises(SpendRefused) as refusal:
+        gate([ASKED] * 500, label, limits, "s", 0, spent_usd=1.0, ahead_usd=3.9)
+    assert "of which $1.00 is spent, and hints take $3.90 before; none" in str(refusal.value)
     assert "set budget_usd: 5.14 below" in str(refusal.value)
 
 

@@ -30,9 +30,11 @@ def test_the_hours_are_told_for_the_limits_of_the_account(shop: Shop) -> None:
 def test_rankings_are_planned_with_the_money_that_their_hints_will_have_taken(shop: Shop) -> None:
     shop.serve(budget_usd=1.0)
     hints, rankings = shop.plan()
-    assert hints["spent_usd"] == 0
-    assert rankings["spent_usd"] == hints["cost_usd"] > 0
+    assert hints["spent_usd"] == rankings["spent_usd"] == 0
+    assert hints["cost_usd"] > 0
     assert rankings["budget_left_usd"] == pytest.approx(1 - hints["cost_usd"])
+    poor = shop.allowed(budget_usd=hints["cost_usd"])
+    assert f"hints take ${dollars(hints['cost_usd'])} before" in shop.plan(poor)[1]["gate"]
     shop.buy()
     hints, rankings = shop.plan()
     assert hints["spent_usd"] == rankings["spent_usd"] > 0
@@ -93,6 +95,7 @@ def test_a_plan_counts_the_further_tries_of_rankings_in_store_or_journal(shop: S
     _, row = shop.plan(again)
     assert (row["here"], row["missing"], row["gate"]) == (3, 2, "would buy")
     assert row["missing_under_reuse_request"] == 2
+    assert (row["asked"], row["share_an_answer"]) == (3, 0)
     shop.forget_stores()
     _, row = shop.plan(again)
     assert (row["in_journal"], row["missing"]) == (3, 2)

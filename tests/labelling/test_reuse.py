@@ -57,6 +57,9 @@ def test_a_backbone_that_was_removed_is_neither_planned_nor_bought(shop: Shop) -
     SELECTED.write(selected((1, 3)), shop.paths.selected(dropped))
     assert shop.plan(both)[1]["missing"] == 3 + 2
     assert shop.plan(paid)[1]["missing"] == 3
+    SELECTED.write(selected((0, 1)), shop.paths.selected(dropped))
+    row = shop.plan(both)[1]
+    assert (row["missing"], row["share_an_answer"]) == (4, row["asked"] - 4)
     assert shop.buy(paid).asked == 3
     assert shop.sold == 1 + 3
 

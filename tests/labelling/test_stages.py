@@ -136,7 +136,7 @@ def test_a_ranking_below_the_minimum_is_too_short(params: Params, paths: Paths) 
 
 
 def test_an_unknown_labeller_is_answered_with_those_there_are(params: Params, paths: Paths) -> None:
-    with pytest.raises(ParamsError, match="'oracle' is not one of openai_compatible, replay, sim"):
+    with pytest.raises(ParamsError, match="'oracle' is not one of openai_batch, openai_c"):
         hints.run(with_label(params, provider="oracle"), paths, DATASET)
 
 
