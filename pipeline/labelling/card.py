@@ -35,7 +35,7 @@ FAR = 2**31 - 1  # the rank of what was not named
 ORDERS = ("chance", "popularity", "similarity", "teacher")
 OUTCOMES = ("usable", "too_short", "refused", "truncated", "missing")
 NO_OFFER = "what was offered is not known"
-SEEN = "this teacher has seen the sessions (difficulty.folds is 0)"
+SEEN = "this teacher has seen the sessions; difficulty.folds: 5 makes others"
 DECIMALS = 6
 
 

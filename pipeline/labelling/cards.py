@@ -1,6 +1,7 @@
 """The quality cards of a dataset, read from its tables and stores: nothing is asked or trained."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -10,7 +11,7 @@ from pipeline.errors import DataError
 from pipeline.labelling import store
 from pipeline.labelling.card import Card, card
 from pipeline.labelling.cases import asked, cell_cases, context_of, labels_place
-from pipeline.labelling.judged import Answers, answers_of, label_ranks
+from pipeline.labelling.judged import Answers, answers_of, label_ranks, rows_about
 from pipeline.labelling.providers import labeller, provider_of
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.request import Case, Request
@@ -26,13 +27,19 @@ def card_of(ranks: pl.DataFrame, params: Params, dataset: str) -> Card:
     return {"labeller": made, **card(ranks, params.evaluate.bootstrap_draws, seed)}
 
 
+def reuse_of(provider: Provider, params: Params) -> str:
+    """Return how an answer serves: labels that cost nothing are always told by request."""
+    return "request" if provider.free else params.label.reuse
+
+
 def cell_answers(
-    paths: Paths, cell: Cell, context: Context, provider: Provider, rows: pl.DataFrame
+    params: Params, paths: Paths, cell: Cell, context: Context, provider: Provider
 ) -> Answers:
-    """Return what stored rows answer about a cell's selected sessions."""
+    """Return what the store answers about a cell's selected sessions."""
     cases = cell_cases(paths, cell, context, HINTS.read(paths.hinted(cell.dataset)))
-    requests = asked(cases, provider).requests
-    return answers_of(cases, requests, rows, context, free=provider.free)
+    requests, reuse = asked(cases, provider).requests, reuse_of(provider, params)
+    rows = rows_about(requests, labels_place(paths, cell.dataset).store, reuse)
+    return answers_of(cases, requests, rows, params.label, reuse)
 
 
 def folds_of(paths: Paths, cell: Cell) -> dict[int, int]:
@@ -48,10 +55,9 @@ def cards(params: Params, paths: Paths, dataset: str) -> list[Card]:
     cells selected counts once, as the first of them had it answered.
     """
     context = context_of(params, paths, dataset)
-    provider, rows = provider_of(context), labels_place(paths, dataset).store.read()
-    tables = {}
+    provider, tables = provider_of(context), {}
     for cell in cells(params.run, dataset):
-        answers = cell_answers(paths, cell, context, provider, rows)
+        answers = cell_answers(params, paths, cell, context, provider)
         tables[cell.folder] = label_ranks(answers, context, folds_of(paths, cell))
     if len(tables) > 1:
         every = pl.concat(tables.values()).sort(pl.col("outcome") == "missing", maintain_order=True)
@@ -81,12 +87,16 @@ def recorded_card(params: Params, paths: Paths, dataset: str) -> Card:
     ]
     provider = provider_of(context)
     requests = asked(cases, provider).requests
-    rows = asyncio.run(_answered(provider, requests))
-    answers = answers_of(cases, requests, store.frame(rows), context, free=True)
+    rows = free_rows(provider, requests.values())
+    answers = answers_of(cases, requests, rows, params.label, "request")
     ranks = label_ranks(answers, context, {})
     return {"of": f"{dataset}, all recorded", **card_of(ranks, params, dataset)}
 
 
-async def _answered(provider: Provider, requests: dict[int, Request]) -> list[dict[str, Any]]:
-    """Return rows as the store has them, of answers that cost nothing."""
-    return [store.row(one, await provider.answer(one)) for one in requests.values()]
+def free_rows(provider: Provider, requests: Iterable[Request]) -> pl.DataFrame:
+    """Return rows as a store has them, of answers that cost nothing; they are kept nowhere."""
+
+    async def answered() -> list[dict[str, Any]]:
+        return [store.row(one, await provider.answer(one)) for one in requests]
+
+    return store.frame(asyncio.run(answered()))

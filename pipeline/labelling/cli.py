@@ -13,7 +13,7 @@ from pipeline.project import named
 DatasetName = Annotated[str, typer.Argument(help="A name below `dataset` in params.yaml.")]
 
 labels = typer.Typer(
-    help="Look at labels: what is here, what it would cost, what was answered. Never buys.",
+    help="Look at labels: what is here, what it would cost, what was answered. `pilot` alone buys.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -113,3 +113,19 @@ def _labels_card(
         [cards.recorded_card(*places, dataset)] if recorded else cards.cards(*places, dataset)
     )
     card_display.show_cards(found, as_json=as_json)
+
+
+@labels.command("pilot")
+def _labels_pilot(
+    dataset: DatasetName,
+    count: Annotated[int, typer.Argument(help="How many of the selected sessions.", min=2)],
+    without_teacher: Annotated[
+        bool, typer.Option("--without-teacher", help="Compare with chance alone.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Buy the labels of a few drawn sessions, and tell whether they are worth the rest."""
+    from pipeline.labelling import pilot, pilot_display  # noqa: PLC0415
+
+    found = pilot.pilot(*named(dataset), dataset, count, teacher=not without_teacher)
+    pilot_display.show_pilot(found, as_json=as_json)

@@ -6,18 +6,20 @@ was trained without the session (`difficulty.folds`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import polars as pl
 
 from pipeline.evaluation.agreement import rank_biased_overlap
-from pipeline.labelling import rankings
+from pipeline.labelling import plan, rankings
 from pipeline.labelling.providers import similarity
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.rankings import Ranked
 from pipeline.labelling.request import Case, Request
+from pipeline.labelling.store import Store
+from pipeline.params import LabelParams
 from pipeline.tables import LABEL_RANKS
 
 Row = dict[str, Any]
@@ -39,25 +41,32 @@ def answers_of(
     cases: Sequence[Case],
     requests: Mapping[int, Request],
     rows: pl.DataFrame,
-    context: Context,
-    *,
-    free: bool,
+    label: LabelParams,
+    reuse: str,
 ) -> Answers:
     """Return what stored rows answer to requests.
 
     Args:
         cases: the sessions.
         requests: by session; one that cannot be asked has none.
-        rows: the store's rows.
-        context: the dataset; `label` says how answers are reused and from when they are usable.
-        free: the labels cost nothing, so that only the very same request serves.
+        rows: of the store; `rows_about` finds those that matter.
+        label: from when an answer is usable, and how often it may be asked again.
+        reuse: ``session`` or ``request``.
     """
-    label = context.label
-    reuse = "request" if free else label.reuse
-    repeats = sorted({0, *rows["repeat"].unique()})
     found = rankings.ranked(requests, rows, reuse, label.max_repeats, label.min_ranking)
-    tries = [rankings.of_repeat(requests, rows, reuse, repeat) for repeat in repeats]
+    tries = [rankings.of_repeat(requests, rows, reuse, repeat) for repeat in _repeats(rows)]
     return Answers(cases, found, tries)
+
+
+def rows_about(requests: Mapping[int, Request], store: Store, reuse: str) -> pl.DataFrame:
+    """Return a store's rows that serve requests, further tries included; others are not read."""
+    index = store.read(plan.INDEX)
+    tries = [
+        replace(request, repeat=repeat)
+        for repeat in _repeats(index)
+        for request in requests.values()
+    ]
+    return store.read(keys=set(plan.match(tries, index, reuse).values()))
 
 
 def label_ranks(answers: Answers, context: Context, folds: Mapping[int, int]) -> pl.DataFrame:
@@ -142,6 +151,10 @@ class _Judge:
         order = [self._context.ids[item] for item in case.candidates]
         honest = fold is not None and fold >= 0 and set(order) == set(offered)
         return order if honest else None
+
+
+def _repeats(rows: pl.DataFrame) -> list[int]:
+    return sorted({0, *rows["repeat"].unique()})
 
 
 def _taken(tries: Sequence[Ranked]) -> Row:

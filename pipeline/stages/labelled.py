@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline import files
 from pipeline.labelling import cards, rankings
-from pipeline.labelling.cases import context_of, labels_place
+from pipeline.labelling.cases import context_of
 from pipeline.labelling.judged import label_ranks
 from pipeline.labelling.parse import PARSER_VERSION
 from pipeline.labelling.providers import provider_of
@@ -38,10 +38,9 @@ class Summary:
 def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     """Find and read the row of each selected session."""
     context = context_of(params, paths, cell.dataset)
-    rows = labels_place(paths, cell.dataset).store.read()
     folds = cards.folds_of(paths, cell)
 
-    answers = cards.cell_answers(paths, cell, context, provider_of(context), rows)
+    answers = cards.cell_answers(params, paths, cell, context, provider_of(context))
     sessions = [case.session_id for case in answers.cases]
     recorded = params.label.provider == "replay"
     table = rankings.labelled(sessions, answers.found, context, recorded=recorded)

@@ -157,7 +157,7 @@ def test_another_order_is_compared_on_the_sessions_that_both_know() -> None:
 
 def test_why_there_is_no_comparison_is_said() -> None:
     seen = found(ranks({"fold": -1}))["against"]
-    assert seen["teacher"]["why"] == "this teacher has seen the sessions (difficulty.folds is 0)"
+    assert seen["teacher"]["why"] == "this teacher has seen the sessions; difficulty.folds: 5 makes others"
     assert seen["similarity"]["why"] == "it made these labels"
     others = found(ranks({"fold": 2}))["against"]["teacher"]["why"]
     assert others == "these answers are about other candidates than the teacher's"
@@ -329,7 +329,7 @@ def test_answers_are_found_by_repeat_in_a_store_s_rows(context: Context) -> None
         row(replace(requests[0], repeat=repeat), Answer(text))
         for repeat, text in enumerate(("no idea", '{"ranking": ["C1", "C2", "C3"]}'))
     ]
-    answers = answers_of([case], requests, frame(rows), context, free=False)
+    answers = answers_of([case], requests, frame(rows), context.label, "session")
     assert [len(one) for one in answers.tries] == [1, 1]
     assert answers.found[0].reading.ranking == ()  # max_repeats is 0: a further try does not serve
     (one,) = label_ranks(answers, context, {}).iter_rows(named=True)
