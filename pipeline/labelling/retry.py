@@ -12,9 +12,12 @@ from email.utils import parsedate_to_datetime
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
+from pipeline.labelling.announced import Announced, announced
+
 RETRIED = frozenset({408, 409, 429})
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
+RATE_LIMIT = "rate limit"  # why an attempt failed with 429
 
 
 class Failed(Exception):  # noqa: N818 - a state of a request, as the ledger names it
@@ -32,10 +35,18 @@ class Failed(Exception):  # noqa: N818 - a state of a request, as the ledger nam
 class TryAgain(Failed):
     """An attempt failed in a way that may pass."""
 
-    def __init__(self, why: str, wait: float | None = None, may_be_billed: bool = False) -> None:
+    def __init__(
+        self,
+        why: str,
+        wait: float | None = None,
+        may_be_billed: bool = False,
+        announced: Announced | None = None,
+    ) -> None:
         super().__init__(why, may_be_billed)
         self.wait = wait
         """Seconds the service asked for."""
+        self.announced = announced
+        """What the reply said about the service's limits."""
 
 
 def is_retried(status: int) -> bool:
@@ -44,18 +55,40 @@ def is_retried(status: int) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return the seconds that a `Retry-After` asks for (a number or a date); none if unreadable."""
+    """Return the seconds that the headers of a refusal ask for; none if they do not say.
+
+    They are in `retry-after-ms`, in `Retry-After` (a number or a date), or where a limit is used
+    up in its `x-ratelimit-reset-...`.
+    """
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
     text = headers.get("retry-after", "").strip()
+    seconds = _number(text)
+    if seconds is None:
+        seconds = _until(text, now or datetime.now(UTC))
+    said = announced(headers)
+    if seconds is None and said is not None:
+        seconds = max(said.requests.seconds_until(1.0), said.tokens.seconds_until(1.0)) or None
+    return seconds
+
+
+def _number(text: str) -> float | None:
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        try:
-            date = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError):
-            return None
+        return None
+    return max(0.0, number) if math.isfinite(number) else None
+
+
+def _until(text: str, now: datetime) -> float | None:
+    """Return the seconds until an HTTP date, 0 if it has passed; none if it is no date."""
+    try:
+        date = parsedate_to_datetime(text)
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        seconds = (date - (now or datetime.now(UTC))).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        return max(0.0, (date - now).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def policy(

@@ -11,18 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline import console
 from pipeline.errors import LabelError, PipelineError
 from pipeline.labelling import store
+from pipeline.labelling.announced import Announced
 from pipeline.labelling.budget import Budget, most_of
 from pipeline.labelling.journal import SYNC_SECONDS, LineFile
 from pipeline.labelling.ledger import Ledger
-from pipeline.labelling.limiter import Clock, Limiter, Sleep
+from pipeline.labelling.limiter import Clock, Limiter, Passed, Sleep
 from pipeline.labelling.prices import Price
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Answer, Request
-from pipeline.labelling.retry import Failed, TryAgain, policy
+from pipeline.labelling.retry import RATE_LIMIT, Failed, TryAgain, policy
 from pipeline.labelling.stopping import Stopping
+from pipeline.labelling.tokens import TokenGauge
 from pipeline.params import LabelTransportParams
 
 HOPELESS = 10  # failures one after another, none answered between, end the run
@@ -79,11 +80,17 @@ class Sending:
 
     async def _send(self, requests: Sequence[Request]) -> None:
         concurrency = min(self.transport.concurrency, len(requests))
-        limiter = Limiter(self.transport.requests_per_minute, concurrency, self.clock, self.sleep)
+        self._limiter = Limiter(
+            self.transport.requests_per_minute,
+            concurrency,
+            self.transport.tokens_per_minute,
+            self.clock,
+        )
+        self._tokens = TokenGauge(self.transport.tokens_counted)
         left, watches = iter(requests), []
         try:
             async with asyncio.TaskGroup() as group:
-                workers = [group.create_task(self._work(left, limiter)) for _ in range(concurrency)]
+                workers = [group.create_task(self._work(left)) for _ in range(concurrency)]
                 watches = [
                     asyncio.create_task(self._watch(len(requests))),
                     asyncio.create_task(self._end_waiting(workers)),
@@ -92,13 +99,13 @@ class Sending:
             for watch in watches:
                 watch.cancel()
 
-    async def _work(self, left: Iterator[Request], limiter: Limiter) -> None:
+    async def _work(self, left: Iterator[Request]) -> None:
         while not self._stopping.wanted.is_set():
             request = next(left, None)
             if request is None:
                 return
             try:
-                await self._one(request, limiter)
+                await self._one(request)
                 self._failed_in_a_row = 0
             except Failed as fault:
                 self._count(fault)
@@ -119,41 +126,51 @@ class Sending:
     def _told(self) -> str:
         return f"{len(self._under_way):,} requests are under way, their answers are saved"
 
-    async def _one(self, request: Request, limiter: Limiter) -> None:
+    async def _one(self, request: Request) -> None:
         wanted, seconds = self._stopping.wanted.is_set, self.transport.retry_seconds
         async for attempt in policy(seconds, self.clock, self.sleep, wanted):
             with attempt:
                 number = attempt.retry_state.attempt_number
-                await self._attempt(request, limiter, number)
+                await self._attempt(request, number)
 
-    async def _attempt(self, request: Request, limiter: Limiter, number: int) -> None:
-        most = most_of(request, self.price)
-        async with limiter.place():
-            await self.budget.reserve(most)
-            cost = most  # of whatever ends without a word: a cancelled request may be billed
-            self._under_way.add(asyncio.current_task())
-            try:
-                self.ledger.note(request, "sent", most)
-                answer = await self.provider.answer(request)
-            except Failed as fault:
-                cost = most if fault.may_be_billed else 0.0
-                state = "unknown" if fault.may_be_billed else "failed"
-                self.ledger.note(request, f"{state}:{fault.why}", cost, fault.said)
-                self._obey(fault, limiter)
-                raise
-            except asyncio.CancelledError:
-                self.ledger.note(request, "unknown:interrupted", most)
-                raise
-            except LabelError as error:
-                cost = 0.0
-                self.ledger.note(request, "failed:refused by the service", cost, str(error))
-                raise
-            else:
+    async def _attempt(self, request: Request, number: int) -> None:
+        """Ask once: money first, then a turn; between the turn and the sending nothing waits."""
+        most, cost = most_of(request, self.price), 0.0
+        await self.budget.reserve(most)
+        try:
+            async with self._limiter.place(self._tokens.before(request)) as passed:
+                self._under_way.add(asyncio.current_task())
+                cost = most  # of whatever ends without a word: a cancelled request may be billed
+                try:
+                    answer = await self._ask(request, most, passed)
+                except (Failed, LabelError) as error:
+                    cost = most if isinstance(error, Failed) and error.may_be_billed else 0.0
+                    raise
                 cost = self._cost(answer, most)
                 self._keep(request, replace(answer, attempts=number, cost_usd=cost))
-            finally:
-                self._under_way.discard(asyncio.current_task())
-                await self.budget.settle(most, cost)
+        finally:
+            await self.budget.settle(most, cost)
+            self._under_way.discard(asyncio.current_task())
+
+    async def _ask(self, request: Request, most: float, passed: Passed) -> Answer:
+        """Return the answer; the ledger knows of the request before and after, whatever happens."""
+        self.ledger.note(request, "sent", most)
+        try:
+            answer = await self.provider.answer(request)
+        except Failed as fault:
+            state, cost = ("unknown", most) if fault.may_be_billed else ("failed", 0.0)
+            self._obey(fault, passed)
+            self.ledger.note(request, f"{state}:{fault.why}", cost, fault.said)
+            raise
+        except asyncio.CancelledError:
+            self.ledger.note(request, "unknown:interrupted", most)
+            raise
+        except LabelError as error:
+            self.ledger.note(request, "failed:refused by the service", 0.0, str(error))
+            raise
+        self._limiter.settle(passed, self._tokens.after(request, answer))
+        self._learn(answer.announced, passed)
+        return answer
 
     def _keep(self, request: Request, answer: Answer) -> None:
         """Write first, then count."""
@@ -168,14 +185,19 @@ class Sending:
         cached = answer.cached_tokens or 0
         return self.price.of(answer.prompt_tokens, answer.completion_tokens, cached)
 
-    def _obey(self, fault: Failed, limiter: Limiter) -> None:
-        """Hold everybody if the service asked for patience that we have."""
-        if (
-            isinstance(fault, TryAgain)
-            and fault.wait
-            and fault.wait <= self.transport.retry_seconds
-        ):
-            limiter.hold(fault.wait)
+    def _learn(self, said: Announced | None, passed: Passed) -> None:
+        if said is not None:
+            self._limiter.learn(said, passed)
+
+    def _obey(self, fault: Failed, passed: Passed) -> None:
+        """Slow down after a refusal, and hold everybody if that is asked and we have patience."""
+        if not isinstance(fault, TryAgain):
+            return
+        self._learn(fault.announced, passed)
+        if fault.why == RATE_LIMIT:
+            self._limiter.slow_down(passed)
+        if fault.wait and fault.wait <= self.transport.retry_seconds:
+            self._limiter.hold(fault.wait)
 
     def _count(self, fault: Failed) -> None:
         self.failed[fault.why] += 1
@@ -191,19 +213,12 @@ class Sending:
 
     async def _watch(self, total: int) -> None:
         """Bound what a power cut can take, and tell how far we are."""
-        started = shown = time.monotonic()
+        started = time.monotonic()
         try:
             while True:
                 await asyncio.sleep(SYNC_SECONDS)
                 self.answers.sync()
                 self.observe(self._progress(total, time.monotonic() - started))
-                if time.monotonic() - shown > console.LOG_SECONDS:
-                    shown = time.monotonic()
-                    console.note(
-                        f"labels: {len(self.rows):,} of {total:,} answered, "
-                        f"{self.failed.total():,} failed, ${self.budget.spent_usd:.4f} spent of "
-                        f"{self.budget.cap_usd:g}"
-                    )
         finally:
             self.observe(self._progress(total, time.monotonic() - started))
 

@@ -18,13 +18,16 @@ class TokenGauge:
         """Begin without knowledge; `counts` is ``label_transport.tokens_counted``."""
         self._asked = counts == "asked"
         self._a_byte: float | None = None
-        self._completion = float(NO_BOUND_TOKENS)
+        self._completion: float | None = None
 
     def before(self, request: Request) -> float:
-        """Return the most that a request may count."""
-        bound = completion_bound(request)
+        """Return the most that a request may count, as far as we know."""
         a_byte = 1.0 if self._a_byte is None else self._a_byte
-        return prompt_bytes(request) * a_byte + (self._completion if bound is None else bound)
+        bound, likely = completion_bound(request), self._completion
+        most = float(NO_BOUND_TOKENS if bound is None else bound)
+        if likely is not None and (bound is None or not self._asked):
+            most = likely if bound is None else min(most, likely)
+        return prompt_bytes(request) * a_byte + most
 
     def after(self, request: Request, answer: Answer) -> float:
         """Return what a request did count, as far as the service says so, and learn from it."""

@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
         if fault.get("reset") == "before":
             return self._reset()
         if "raw" in fault:
-            await self._write(str(fault["raw"]).encode("latin-1"))
+            await self._write(str(fault["raw"]).encode("latin-1") * fault.get("times", 1))
             return await self._end(fault)
         head = _head(answered, fault.get("length", len(content)))
         if fault.get("endless"):

@@ -13,7 +13,8 @@ FAULTS is a JSON list; request n gets entry n, all later ones none: ``{"status":
 reply); and on the wire ``{"cut": true}`` (the connection ends within the reply), ``{"reset":
 "before" | "within" | "after"}``, ``{"raw": "..."}`` (these bytes, then the end; with ``"open":
 true`` no end), ``{"length": n}`` (of the head alone), ``{"drip": seconds}`` a byte, ``{"endless":
-true}``, ``{"close": true}``, ``{"bomb": n}`` (n bytes of blanks, compressed).
+true}``, ``{"close": true}``, ``{"bomb": n}`` (n bytes of blanks, compressed); ``"times": n``
+repeats a body or raw bytes.
 
 DELAY is the seconds before each reply. OPTIONS is a JSON object with the fields of `Options`;
 ``POST /stub`` changes them while it runs, ``GET /stub`` returns its counts.
@@ -193,7 +194,9 @@ class Service:
         return Answered(429, headers, json.dumps(body).encode())
 
     def _reply(self, reply: dict[str, Any], fault: dict[str, Any], question: str) -> Answered:
-        content = str(fault["body"]).encode() if "body" in fault else json.dumps(reply).encode()
+        content = json.dumps(reply).encode()
+        if "body" in fault:
+            content = str(fault["body"]).encode() * fault.get("times", 1)
         headers = self._announced() | fault.get("headers", {})
         if "bomb" in fault:
             content = gzip.compress(b" " * int(fault["bomb"]))

@@ -101,19 +101,20 @@ def test_the_first_signal_awaits_and_saves_what_is_under_way(
 def test_the_second_signal_stops_now(tmp_path: Path, start_stub: StartStub, project: Path) -> None:
     stub = start_stub(*[None] * 8, *[{"hang": 30}] * CONCURRENCY)
     labeller = start(tmp_path, stub, project)
-    wait_for(stub, 8)
+    wait_until(lambda: len(stub.paid()) == 8 + CONCURRENCY)
     os.kill(labeller.pid, signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         labeller.wait(timeout=0.5)
     os.kill(labeller.pid, signal.SIGINT)
     assert labeller.wait(timeout=20) == 130
-    assert len(interrupted()) == len(stub.paid()) - 8
+    assert len(interrupted()) == CONCURRENCY
     assert not any(found[-1] == "sent" for found in states().values())
     assert Store(tmp_path / "store").damaged() == []
     assert summary(tmp_path / "store").rows == 8
     assert start(tmp_path, stub, project).wait(timeout=30) == 0
     assert summary(tmp_path / "store").rows == COUNT
-    assert len(asked_again(stub)) == len(stub.paid()) - COUNT <= CONCURRENCY
+    assert len(asked_again(stub)) == CONCURRENCY
+    assert len(stub.paid()) == COUNT + CONCURRENCY
 
 
 @pytest.mark.parametrize("shell", [False, True])
@@ -126,13 +127,12 @@ def test_a_labeller_whose_starter_was_killed_stops_and_saves(
     command = ["/bin/sh", "-c", f"{run}; exit $?"] if shell else words(tmp_path, stub)
     starter = [sys.executable, "-c", f"import subprocess; subprocess.run({command!r})"]
     started = subprocess.Popen(starter, cwd=project, start_new_session=True)
-    wait_for(stub, 8)
+    wait_until(lambda: len(stub.paid()) == 8 + CONCURRENCY)
     os.kill(started.pid, signal.SIGKILL)
     started.wait(timeout=10)
-    wait_until(lambda: len(interrupted()) >= 1)
+    wait_until(lambda: len(interrupted()) == CONCURRENCY)
     wait_until(lambda: summary(tmp_path / "store").rows == 8)
-    assert len(interrupted()) <= CONCURRENCY
-    assert len(stub.paid()) <= 8 + CONCURRENCY
+    assert len(stub.paid()) == 8 + CONCURRENCY
     assert not any(found[-1] == "sent" for found in states().values())
 
 
