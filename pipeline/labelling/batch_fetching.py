@@ -3,16 +3,18 @@
 from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pipeline import console
 from pipeline.errors import LabelError
+from pipeline.labelling import batch_record, ledger, store
 from pipeline.labelling.batch_outcomes import Outcomes
 from pipeline.labelling.batch_record import Plan, Record
 from pipeline.labelling.batch_rows import read_row
 from pipeline.labelling.batch_service import Batch, BatchService
 from pipeline.labelling.limiter import Clock
 from pipeline.labelling.prompt import clean
-from pipeline.labelling.request import Answer
+from pipeline.labelling.request import Answer, Request
 from pipeline.labelling.retry import Failed, TryAgain
 
 MOST_REQUESTS = 50_000  # of a batch, as OpenAI allows
@@ -33,11 +35,31 @@ class Flight:
     fetches: int = 0
     strange: int = 0
     """Looks in a row that found no such batch."""
+    silent_since: float | None = None
+    """When looks began to bring nothing."""
     status: str = ""
     shown: float = float("-inf")
 
     def __str__(self) -> str:
         return f"batch {self.plan.batch_id} at {self.plan.host}"
+
+
+@dataclass
+class Others:
+    """What this machine knows of a batch's requests that are not asked now."""
+
+    requests: dict[str, Request]
+    """Those without an answer."""
+    answered: frozenset[str]
+    """Keys, of this batch or not."""
+
+    @classmethod
+    def of(cls, folder: Path, plan: Plan) -> "Others":
+        """Return what record and ledger in a folder tell."""
+        entries = ledger.entries(folder)
+        answered = frozenset(one["key"] for one in entries if one["state"] in store.FINAL)
+        requests = batch_record.requests_of(folder, plan)
+        return cls({key: one for key, one in requests.items() if key not in answered}, answered)
 
 
 @dataclass
@@ -48,8 +70,10 @@ class Read:
     faults: dict[str, Failed] = field(default_factory=dict)
     """Of requests without an answer."""
     unasked: set[str] = field(default_factory=set)
-    """Of those answered: nobody asks for them now."""
+    """Of those answered: nobody asks for them now, and this machine does not know the question."""
     odd: Counter[str] = field(default_factory=Counter)
+    others: Others | None = None
+    """Looked up when they are needed."""
 
 
 @dataclass
@@ -60,17 +84,18 @@ class Fetching:
     record: Record
     outcomes: Outcomes
     clock: Clock
+    folder: Path
+    """Of the record."""
     flights: list[Flight] = field(default_factory=list)
     most_requests: int = MOST_REQUESTS
     """Of the next batch: fewer after they were too many for the service's queue."""
-    _silent_since: float | None = None
     _full_since: float | None = None
     _full_until: float = float("-inf")
     _full_pause: float = FULL_PAUSE
 
-    def queue_is_full(self) -> bool:
-        """Return whether a new batch would be refused, as far as is known."""
-        return self.clock() < self._full_until
+    def full_for(self) -> float:
+        """Return the seconds for which a new batch would be refused, as far as is known."""
+        return max(self._full_until - self.clock(), 0.0)
 
     def add(self, plan: Plan, words: str) -> None:
         """Look after another batch."""
@@ -87,6 +112,7 @@ class Fetching:
         for flight in list(self.flights):
             try:
                 await self._look_at(flight)
+                flight.silent_since = None
             except TryAgain as fault:
                 self._bear(flight, fault)
         return len(self.flights) < before
@@ -96,7 +122,7 @@ class Fetching:
         if batch is None:
             await self._strange(flight)
             return
-        flight.strange, self._silent_since = 0, None
+        flight.strange = 0
         if not batch.ended:
             self._show(flight, batch)
         elif batch.status == "failed":
@@ -106,10 +132,10 @@ class Fetching:
 
     def _bear(self, flight: Flight, fault: TryAgain) -> None:
         now = self.clock()
-        if self._silent_since is None:
-            self._silent_since = now
+        if flight.silent_since is None:
+            flight.silent_since = now
             console.note(f"{flight}: {fault.why}; looking again")
-        if now - self._silent_since > PATIENCE_SECONDS:
+        if now - flight.silent_since > PATIENCE_SECONDS:
             raise LabelError(f"{flight}: {fault.why}, for hours; nothing is lost, run it again")
 
     def _show(self, flight: Flight, batch: Batch) -> None:
@@ -160,10 +186,20 @@ class Fetching:
             read.faults[row.key] = row.end
         else:
             read.answered.add(row.key)
-            if row.key in self.outcomes.open:
-                await self.outcomes.answered(row.key, row.end)
-            elif row.key not in self.outcomes.asked:
-                read.unasked.add(row.key)
+            await self._keep(row.key, row.end, plan, read)
+
+    async def _keep(self, key: str, answer: Answer, plan: Plan, read: Read) -> None:
+        """Keep an answer, also one to a request that is no longer asked: it is paid for."""
+        if key in self.outcomes.open:
+            await self.outcomes.answered(key, answer)
+        elif key not in self.outcomes.asked:
+            read.others = read.others or Others.of(self.folder, plan)
+            if key in read.others.requests:
+                counted = plan.project == self.outcomes.ledger.project
+                request = read.others.requests.pop(key)
+                await self.outcomes.answered_too(request, answer, counted=counted)
+            elif key not in read.others.answered:
+                read.unasked.add(key)
 
     def _is_last(self, flight: Flight, key: str) -> bool:
         """Return whether a request is open, and in no other batch that may still answer it."""
@@ -177,6 +213,8 @@ class Fetching:
             rest = Plan.of(read.unasked, plan.host, plan.project)
             self.record.note(rest, "answered", batch_id=plan.batch_id)
         self.record.note(plan, "incomplete" if lost else "ended")
+        if not lost:
+            batch_record.forget_requests(self.folder, plan)
         self.flights.remove(flight)
         odd = "".join(
             f", {count:,} rows {what}" for what, count in sorted(read.odd.items()) if count
@@ -213,6 +251,7 @@ class Fetching:
         keys = [key for key in sorted(flight.plan.keys) if self._is_last(flight, key)]
         await self.outcomes.put_back(keys, "batch refused")
         self.record.note(flight.plan, "ended")
+        batch_record.forget_requests(self.folder, flight.plan)
         self.flights.remove(flight)
         said = "; ".join(clean(f"{code}: {words}", 200) for code, words in batch.errors[:3])
         if not QUEUE_FULL.intersection(code for code, _ in batch.errors):

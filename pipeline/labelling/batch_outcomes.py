@@ -65,9 +65,23 @@ class Outcomes:
                 self.ledger.note(self.open[key], "in batch", most)
 
     async def answered(self, key: str, answer: Answer) -> None:
-        """Keep an answer: write first, then count."""
-        request = self.open.pop(key)
+        """Keep an answer to an open request."""
         self.queue.pop(key, None)
+        await self._keep(self.open.pop(key), answer)
+
+    async def answered_too(self, request: Request, answer: Answer, *, counted: bool) -> None:
+        """Keep an answer that is paid for, though nobody asks for it now.
+
+        Args:
+            request: what an earlier run asked.
+            answer: to that.
+            counted: what was spent has it at its most.
+        """
+        self.budget.take_up(most_of(request, self.price), counted=counted)
+        await self._keep(request, answer)
+
+    async def _keep(self, request: Request, answer: Answer) -> None:
+        """Write first, then count."""
         most = most_of(request, self.price)
         row = store.row(request, replace(answer, cost_usd=self._cost(answer, most)))
         self.answers.append(row)

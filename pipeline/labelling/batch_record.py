@@ -10,7 +10,9 @@ A plan goes through these states; each is on disk, flushed, before the next step
 - `ended`: everything that it answered is in the journal.
 - `dropped`: it was never created, or the service does not know it any more.
 
-The later state in this list holds, in whatever order the files are read.
+The later state in this list holds, in whatever order the files are read. The requests of a plan
+stand in a file of their own until it has ended, so that every answer can be kept, also of requests
+that a later run no longer asks.
 """
 
 import hashlib
@@ -21,10 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.labelling.journal import LineFile, checked_lines
+from pipeline.labelling.request import Request
 
 SUFFIX = "batches.jsonl"
+ASKED = "asked.jsonl"
 STATES = ("planned", "uploaded", "created", "answered", "incomplete", "ended", "dropped")
 FLYING = frozenset({"uploaded", "created", "answered"})
+REMEMBERED = ("dataset", "kind", "subject_id", "prompt_version", "endpoint", "repeat")
+"""What stands in the file of requests beside the body and the labels."""
 MARK = "distilrec"
 """Metadata under this name says that a batch is ours."""
 
@@ -95,6 +101,30 @@ def plans(folder: Path) -> list[Plan]:
         for entry in checked_lines(path):
             found[entry["name"]] = _later(found.get(entry["name"]), entry)
     return list(found.values())
+
+
+def keep_requests(folder: Path, plan: Plan, requests: Iterable[Request]) -> None:
+    """Write what a plan asks."""
+    with LineFile(folder, f"{plan.name}.{ASKED}") as lines:
+        for one in requests:
+            entry = {name: getattr(one, name) for name in REMEMBERED}
+            lines.append(entry | {"body": dict(one.body), "offered": dict(one.offered)})
+
+
+def requests_of(folder: Path, plan: Plan) -> dict[str, Request]:
+    """Return what a plan asks by key, as far as this machine knows."""
+    found = (
+        Request(**entry)
+        for path in folder.glob(f"*.{plan.name}.{ASKED}")
+        for entry in checked_lines(path)
+    )
+    return {request.key: request for request in found}
+
+
+def forget_requests(folder: Path, plan: Plan) -> None:
+    """Delete the file of what a plan asked: all of it has an end."""
+    for path in folder.glob(f"*.{plan.name}.{ASKED}"):
+        path.unlink(missing_ok=True)
 
 
 def under_way(folder: Path) -> frozenset[str]:

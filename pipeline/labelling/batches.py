@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pipeline.errors import LabelError
-from pipeline.labelling import batch_record
+from pipeline.labelling import batch_record, store
 from pipeline.labelling.batch_adoption import Adoption, Patience
 from pipeline.labelling.batch_fetching import Fetching
 from pipeline.labelling.batch_outcomes import Outcomes
@@ -64,6 +64,22 @@ def to_buy(requests: Sequence[Request], folder: Path) -> list[Request]:
     return [request for request in requests if request.key not in flying]
 
 
+def asked_before(requests: Sequence[Request], folder: Path) -> list[Request]:
+    """Return what batches under way ask about the same subjects in other words.
+
+    Their answers serve as well, so nothing is bought before they are here.
+    """
+    keys, wanted = {one.key for one in requests}, {_subject(one) for one in requests}
+    flying = (plan for plan in batch_record.plans(folder) if plan.state == "created")
+    found = {
+        key: request
+        for plan in flying
+        for key, request in batch_record.requests_of(folder, plan).items()
+        if _subject(request) in wanted and key not in keys
+    }
+    return list(found.values())
+
+
 def goes_by_batch(bought: Sequence[Request], transport: LabelTransportParams) -> bool:
     """Return whether what is to be bought goes by batch, at its price; a few go online."""
     return len(bought) >= transport.batch_at_least
@@ -86,6 +102,8 @@ class BatchSending:
     """Told how far we are whenever that has changed."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
+    buys: bool = True
+    """False: only what is in batches under way is awaited and fetched."""
 
     async def send(self, requests: Sequence[Request]) -> None:
         """Have all requests answered: by batches that exist, by new ones, a few online.
@@ -115,12 +133,14 @@ class BatchSending:
             await self.provider.close()
         if self._outcomes.error is not None:
             raise self._outcomes.error
-        if self._outcomes.queue:
+        if self._outcomes.queue and self.buys:
             await self._online(list(self._outcomes.queue.values()))
 
     def _prepare(self, record: Record) -> None:
         self._record = record
-        self._fetching = Fetching(self._service, record, self._outcomes, self.clock)
+        self._fetching = Fetching(
+            self._service, record, self._outcomes, self.clock, self.answers.path.parent
+        )
         over = self._stopping.wanted.is_set
         self._patience = Patience(self.transport.retry_seconds, self.clock, self.sleep, over)
         host, project = self.provider.host, self.ledger.project
@@ -132,6 +152,7 @@ class BatchSending:
         queue = self._outcomes.queue
         # what was never created, or is to be sent again, was counted with a batch when it was gated
         by_batch = by_batch or goes_by_batch(list(queue.values()), self.transport)
+        by_batch = by_batch and self.buys
         while self._fetching.flights or (queue and by_batch):
             if by_batch:
                 await self._submit()
@@ -140,7 +161,7 @@ class BatchSending:
             self._show()
             if self._stopping.wanted.is_set() or self._outcomes.error is not None:
                 return
-            if self._fetching.flights or self._fetching.queue_is_full():
+            if self._fetching.flights or self._fetching.full_for() > 0:
                 await self._rest()
 
     async def _take_up(self, known: Sequence[Plan]) -> None:
@@ -178,7 +199,7 @@ class BatchSending:
     async def _submit(self) -> None:
         """Make batches of what is queued, as long as money and the service's queue allow it."""
         queue = self._outcomes.queue
-        while queue and not self._fetching.queue_is_full() and not self._stopping.wanted.is_set():
+        while queue and self._fetching.full_for() <= 0 and not self._stopping.wanted.is_set():
             requests = self._cut()
             if requests:
                 await self._create(requests)
@@ -205,6 +226,7 @@ class BatchSending:
         """Plan, upload, create; each step is on disk before the next."""
         keys = [request.key for request in requests]
         plan = Plan.of(keys, self.provider.host, self.ledger.project)
+        batch_record.keep_requests(self.answers.path.parent, plan, requests)
         plan = self._record.note(plan, "planned")
         content = b"".join(line_of(request) for request in requests)
         what = f"the requests cannot be uploaded to {plan.host}"
@@ -250,8 +272,9 @@ class BatchSending:
 
     async def _rest(self) -> None:
         """Wait until the next look, or until somebody wants to stop."""
+        flying = bool(self._fetching.flights)
         waits = [
-            asyncio.ensure_future(self.sleep(self._pause)),
+            asyncio.ensure_future(self.sleep(self._pause if flying else self._fetching.full_for())),
             asyncio.ensure_future(self._stopping.wanted.wait()),
         ]
         try:
@@ -283,6 +306,10 @@ class BatchSending:
 
 class Refused(Exception):  # noqa: N818 - a state of a batch
     """The service will not have a batch."""
+
+
+def _subject(request: Request) -> tuple[Any, ...]:
+    return tuple(getattr(request, name) for name in store.IDENTITY)
 
 
 def _keys(plans: Iterable[Plan]) -> frozenset[str]:

@@ -17,7 +17,13 @@ import polars as pl
 from pipeline import console
 from pipeline.errors import LabelError
 from pipeline.labelling import lock, parts, plan, spending, store
-from pipeline.labelling.batches import BatchProvider, BatchSending, goes_by_batch, to_buy
+from pipeline.labelling.batches import (
+    BatchProvider,
+    BatchSending,
+    asked_before,
+    goes_by_batch,
+    to_buy,
+)
 from pipeline.labelling.budget import Budget
 from pipeline.labelling.gate import dollars, gate
 from pipeline.labelling.identity import project_identity
@@ -170,7 +176,24 @@ class Buyer:
             from_journal=len(made.journal),
             reused=made.reused,
         )
+        if made.missing and self._fetch_alike(made.missing, ledger):
+            return self._buy(requests, ledger)
         return served.plus(self._send(made, ledger)) if made.missing else served
+
+    def _fetch_alike(self, missing: Sequence[Request], ledger: Ledger) -> bool:
+        """Await the answers of batches that serve although they were asked in other words."""
+        if self.reuse == "request" or not isinstance(self.provider, BatchProvider):
+            return False
+        alike = asked_before(missing, self.journal.folder)
+        price = price_of(self.label, self.transport)
+        if not alike or price is None:
+            return False
+        before = spending.spent(Paths(self.place.root), self.journal).total_usd
+        budget = Budget(self.transport.budget_usd, before)
+        with self.journal.writer() as answers:
+            means = (self.transport, price, budget, answers, ledger)
+            asyncio.run(BatchSending(self.provider, *means, buys=False).send(alike))
+        return True
 
     def _save(self, rows: pl.DataFrame, ledger: Ledger) -> None:
         """Write a part and note which answers it has, so that no money is counted twice."""
@@ -179,7 +202,8 @@ class Buyer:
     def _send(self, made: plan.Plan, ledger: Ledger) -> Bought:
         title, served = self.place.title, len(made.stored) + len(made.journal)
         budget, price = self._allowed(made.missing, served)
-        with self.journal.writer() as answers, Meter(title) as meter:
+        meter = Meter(title)
+        with self.journal.writer() as answers:
             means = (self.transport, price, budget, answers, ledger)
             sending: Sending | BatchSending
             if isinstance(self.provider, BatchProvider):
@@ -187,7 +211,8 @@ class Buyer:
             else:
                 sending = Sending(self.provider, *means, observe=meter.show)
             try:
-                asyncio.run(sending.send(made.missing))
+                with meter:
+                    asyncio.run(sending.send(made.missing))
             finally:
                 self._save(store.frame(sending.rows), ledger)
                 bought = _bought(sending)

@@ -384,3 +384,13 @@ def test_the_key_is_in_no_line_of_the_record(world: World, monkeypatch: pytest.M
     assert "sk-canary" not in str(error.value)
     written = b"".join(path.read_bytes() for path in world.folder.iterdir())
     assert b"sk-canary" not in written
+
+
+def test_answers_that_nobody_asks_for_any_more_are_kept(world: World) -> None:
+    with pytest.raises(Killed):
+        run(world, wire=Wire(world.service, kill=4))
+    run(world, COUNT - 4)
+    assert len(world.answered(asked(COUNT))) == COUNT
+    assert len(world.last.rows) == COUNT
+    assert not under_way(world)
+    assert not list(world.folder.glob("*.asked.jsonl"))
