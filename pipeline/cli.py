@@ -137,10 +137,11 @@ app.add_typer(labels, name="labels", rich_help_panel=RESULTS)
 
 def main() -> None:
     """Run the command line; a user's error is one line and its exit status, which is mostly 1."""
+    from pipeline.console import plain  # noqa: PLC0415
     from pipeline.errors import PipelineError  # noqa: PLC0415
 
     try:
         app()
     except PipelineError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {plain(str(error))}", err=True)
         sys.exit(error.status)

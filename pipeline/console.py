@@ -4,7 +4,9 @@ Results go to standard output, everything about the run itself to standard error
 """
 
 import dataclasses
+import json
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, TypeVar
 
@@ -21,11 +23,29 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 QUIET_SECONDS = 2.0
 LOG_SECONDS = 30.0
 WIDEST = 1_000  # characters of a line in a file
+STEERING = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})  # control, direction, no characters
+HARMLESS = frozenset("\n\t\u200c\u200d")  # the last two join letters, and parts of an emoji
 
 
 def note(text: str) -> None:
     """Print one plain line about the run to standard error."""
-    err.print(text, markup=False)
+    err.print(plain(text), markup=False)
+
+
+def plain(text: str) -> str:
+    """Return text with whatever steers a terminal, or the order of what is read, spelled out."""
+    return "".join(_spelled(character) for character in text)
+
+
+def json_text(value: Any) -> str:
+    """Return JSON over several lines, with the same characters as escapes that JSON has."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "".join(json.dumps(c)[1:-1] if _spelled(c) != c else c for c in text)
+
+
+def _spelled(character: str) -> str:
+    steers = unicodedata.category(character) in STEERING and character not in HARMLESS
+    return character.encode("unicode_escape").decode() if steers else character
 
 
 def summary(stage: str, counts: Any) -> None:
@@ -46,7 +66,10 @@ def table(
     Cells are folded to the terminal's width, unless ``whole_lines`` or the output is a file.
     """
     shown = Table(box=None, title=title, title_justify="left", pad_edge=False)
-    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    cells = [
+        ["" if value is None else plain(str(value)).replace("\n", "\\n") for value in row]
+        for row in rows
+    ]
     for place, header in enumerate(headers):
         numeric = all(_is_number(row[place]) for row in cells)
         shown.add_column(header, justify="right" if numeric else "left", overflow="fold")

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-APART = {"__init__", "__main__", "peers"}
-"""Not measurements, or (`peers`) one that needs server programs that are not dependencies."""
+APART = {"__init__", "__main__", "peers", "peer_models"}
+"""Not measurements, or (`peers` and its models) of server programs that are not dependencies."""
 
 
 def main() -> int:

@@ -1,7 +1,6 @@
 """Answers to a session typed by hand: items found by identifier or title, and what follows."""
 
 import difflib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -62,7 +61,7 @@ def show(answer: Answer, *, as_json: bool) -> None:
     """Print an answer as a table, with a line on what cannot be scored, or as one JSON object."""
     if as_json:
         parts = {field.name: getattr(answer, field.name).to_dicts() for field in fields(answer)}
-        console.out.print(json.dumps(parts, ensure_ascii=False, indent=2), markup=False)
+        console.out.print(console.json_text(parts), markup=False)
         return
     console.note("after: " + " > ".join(answer.session["title"]))
     rows = [(*row[:3], f"{row[3]:.3f}") for row in answer.items.rows()]
