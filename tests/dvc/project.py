@@ -17,6 +17,7 @@ NEEDED = (
     "examples",
     ".dvc/config",
     ".dvcignore",
+    ".gitattributes",
     ".gitignore",
     "dvc.yaml",
     "params.yaml",
@@ -51,6 +52,18 @@ class Project:
         """Run `dvc` and return what it printed."""
         return self.run(sys.executable, "-m", "dvc", *words).stdout
 
+    def start(self, *words: str | Path) -> subprocess.Popen[bytes]:
+        """Start a command in a process group of its own, so that it can be killed as a whole."""
+        return subprocess.Popen(
+            [str(word) for word in words],
+            cwd=self.root,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
     def repro(self, *words: str) -> set[str]:
         """Run `dvc repro` and return the stages that ran: ``teacher shop/fpmc/strong/1``.
 
@@ -76,6 +89,14 @@ class Project:
         section[last] = value
         yaml.dump(content, path)
 
+    def keep_stages(self, *names: str) -> None:
+        """Leave only these stages in `dvc.yaml`, so that `dvc repro` is the part under test."""
+        yaml = YAML()
+        path = self.root / "dvc.yaml"
+        content = yaml.load(path)
+        content["stages"] = {name: content["stages"][name] for name in names}
+        yaml.dump(content, path)
+
     def commit(self, message: str) -> None:
         """Commit everything that Git does not ignore."""
         self.run("git", "add", "--all")
@@ -85,6 +106,13 @@ class Project:
         """Return a clone of the repository with its own home and an empty journal."""
         clone_of(self.root, root)
         return Project(root, _new_home(root), self.secrets)
+
+    def copy(self, root: Path) -> "Project":
+        """Return the repository once more, with the journal of the same person."""
+        home = root.with_name(f"{root.name}-home")
+        shutil.copytree(self.root, root)
+        shutil.copytree(self.home, home)
+        return Project(root, home, self.secrets)
 
     def _environment(self) -> dict[str, str]:
         return {**environment(self.home), **self.secrets}
@@ -126,6 +154,7 @@ def environment(home: Path) -> dict[str, str]:
     return {
         **kept,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(SOURCE),  # `distilrec` is the code beside these tests
         "HOME": str(home),
         "DISTILREC_JOURNAL": str(home / "journal"),
         "DVC_GLOBAL_CONFIG_DIR": str(home / "dvc"),
@@ -133,13 +162,9 @@ def environment(home: Path) -> dict[str, str]:
         "DVC_SITE_CACHE_DIR": str(home / "dvc"),
         "DVC_NO_ANALYTICS": "1",
         "OMP_NUM_THREADS": "1",
-        "GIT_CONFIG_COUNT": "3",
+        "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
-        "GIT_CONFIG_KEY_1": "user.name",
-        "GIT_CONFIG_VALUE_1": "test",
-        "GIT_CONFIG_KEY_2": "user.email",
-        "GIT_CONFIG_VALUE_2": "test@localhost",
     }
 
 
@@ -151,4 +176,6 @@ def stages(ran: Iterable[str]) -> set[str]:
 def _new_home(root: Path) -> Path:
     home = root.with_name(f"{root.name}-home")
     home.mkdir(parents=True, exist_ok=True)
+    # A file, since `dvc exp` does not look for Git's settings in the environment.
+    (home / ".gitconfig").write_text("[user]\n\tname = test\n\temail = test@localhost\n")
     return home

@@ -36,6 +36,15 @@ def section(folder: str) -> dict[str, Any]:
     return {"reader": "log", "path": folder, "log": log}
 
 
+def look_at_one_more(folder: Path) -> None:
+    """Add one row: on the first day the customer has looked at one more article."""
+    events = folder / "events.csv"
+    rows = events.read_text().splitlines()
+    first_day = {row.split(",")[1] for row in rows[1:] if int(row.split(",")[2]) < 86_400}
+    article = next(item for item in range(ITEMS) if str(item) not in first_day)
+    events.write_text("\n".join([*rows, f"0,{article},30"]) + "\n")
+
+
 def write(folder: Path, seed: int) -> None:
     """Write the events and items of 60 days: a customer looks at one kind of furniture a day."""
     draw = random.Random(seed)  # noqa: S311 - a made-up log
