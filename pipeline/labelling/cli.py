@@ -53,13 +53,13 @@ def _labels_show(
 
 @labels.command("verify")
 def _labels_verify(dataset: DatasetName, as_json: AsJson = False) -> None:
-    """Check every part's bytes against its name; exit 1 if one is damaged or not here."""
+    """Check parts against their names and the journal's lines; exit 1 if something is not whole."""
     from pipeline.labelling import display, overview  # noqa: PLC0415
 
     _, paths = named(dataset)
     rows = overview.verify_rows(paths, dataset)
     display.show_rows(rows, f"no parts of '{dataset}' are here", as_json=as_json)
-    if any(row["state"] != "sound" for row in rows):
+    if any(row["state"] not in {"sound", "cut"} for row in rows):  # a crash cuts a last line
         raise typer.Exit(1)
 
 
@@ -109,9 +109,7 @@ def _labels_card(
     from pipeline.labelling import card_display, cards  # noqa: PLC0415
 
     places = named(dataset)
-    found = (
-        [cards.recorded_card(*places, dataset)] if recorded else cards.cards(*places, dataset)
-    )
+    found = [cards.recorded_card(*places, dataset)] if recorded else cards.cards(*places, dataset)
     card_display.show_cards(found, as_json=as_json)
 
 
@@ -129,3 +127,25 @@ def _labels_pilot(
 
     found = pilot.pilot(*named(dataset), dataset, count, teacher=not without_teacher)
     pilot_display.show_pilot(found, as_json=as_json)
+
+
+@labels.command("recover")
+def _labels_recover(dataset: DatasetName, as_json: AsJson = False) -> None:
+    """Put answers of the journal that no store has into the stores, asked for today or not."""
+    from pipeline.labelling import display, recover  # noqa: PLC0415
+
+    _, paths = named(dataset)
+    display.show_rows(recover.recover_rows(paths, dataset), "no store", as_json=as_json)
+
+
+@labels.command("export")
+def _labels_export(
+    dataset: DatasetName,
+    file: Annotated[Path, typer.Argument(help="To write: *.parquet or *.jsonl.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write all rankings with what was read from them to one file, for use elsewhere."""
+    from pipeline.labelling import display, export  # noqa: PLC0415
+
+    _, paths = named(dataset)
+    display.show_rows([export.export(paths, dataset, file)], "no labels", as_json=as_json)

@@ -37,6 +37,8 @@ SYNC_SECONDS = 1.0
 KEY_FIRST = b'{"key": "'
 KEY_PLACE = slice(len(KEY_FIRST), len(KEY_FIRST) + 64)
 CHUNK = 1_000
+Wanted = Callable[[Mapping[str, Any]], bool]
+"""Whether an answer is to be returned."""
 
 
 def journal_folder() -> Path:
@@ -178,8 +180,6 @@ class Journal:
     ) -> pl.DataFrame:
         """Return the answers in all files, one row a key; damaged lines are left out.
 
-        Files are read line by line; only what is returned is ever in memory.
-
         Args:
             requests: only what may serve one of them: answers of its dataset, and those with its
                 key, whatever the dataset was called then.
@@ -189,9 +189,20 @@ class Journal:
         paths = self.files()
         if not paths:
             return store.frame([])
-        keep, skipped = _serving(requests), frozenset(known())
-        rows = (row for path in paths for row in _answers(path, skipped) if keep(row))
+        return self.answers(_serving(requests), frozenset(known()))
+
+    def answers(self, wanted: Wanted, known: frozenset[str] = frozenset()) -> pl.DataFrame:
+        """Return the answers that are wanted and whose keys are not known, one row a key.
+
+        Files are read line by line; only what is returned is ever in memory.
+        """
+        rows = (row for path in self.files() for row in _answers(path, known) if wanted(row))
         return store.union(pl.concat([store.frame([]), *_chunks(rows)]))
+
+    def states(self) -> dict[str, str]:
+        """Return the state of every file of answers and every ledger, by name, see `state_of`."""
+        with store.reaching(self.folder, "read"):
+            return {path.name: state_of(path) for path in files.listing(self.folder, ".jsonl")}
 
     def clear(self) -> int:
         """Delete all files of answers and return their number."""
@@ -226,6 +237,15 @@ def damaged_lines(path: Path) -> int:
     return lines - sum(1 for _ in checked_lines(path))
 
 
+def state_of(path: Path) -> str:
+    """Return ``sound``, ``cut`` (the last line alone, as a crash leaves it) or ``damaged``."""
+    damaged = damaged_lines(path)
+    with store.reaching(path, "read"), path.open("rb") as stream:
+        stream.seek(max(path.stat().st_size - 1, 0))
+        is_cut = stream.read(1) not in (b"\n", b"")
+    return "sound" if not damaged else "cut" if is_cut and damaged == 1 else "damaged"
+
+
 def _answers(path: Path, known: frozenset[str]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file whose keys are not known, under keys of today's version."""
     names = {one.encode() for one in known}
@@ -241,7 +261,7 @@ def _answers(path: Path, known: frozenset[str]) -> Iterator[dict[str, Any]]:
             yield value | {"created_at": datetime.fromisoformat(value["created_at"])}
 
 
-def _serving(requests: Collection[Request] | None) -> Callable[[Mapping[str, Any]], bool]:
+def _serving(requests: Collection[Request] | None) -> Wanted:
     """Return whether an answer may serve one of the requests."""
     if requests is None:
         return lambda _: True

@@ -69,7 +69,7 @@ def _by_service(held: Store) -> dict[str, Row]:
 
 
 def verify_rows(paths: Paths, dataset: str) -> list[Row]:
-    """Return every part with its state: sound, damaged, or recorded but not here."""
+    """Return every part with its state (sound, damaged, not here), and the journal's files."""
     rows: list[Row] = []
     for place in _places(paths, dataset).values():
         damaged = set(place.store.damaged())
@@ -78,7 +78,8 @@ def verify_rows(paths: Paths, dataset: str) -> list[Row]:
             *((name, "not here") for name in parts.absent(place.names, place.store)),
         ]
         rows += [{"part": name, "store": place.title, "state": state} for name, state in states]
-    return rows
+    journal = Journal.here().states().items()
+    return rows + [{"part": name, "store": "journal", "state": state} for name, state in journal]
 
 
 def journal_rows() -> list[Row]:

@@ -18,6 +18,7 @@ from pipeline.labelling.journal import (
     checked_lines,
     damaged_lines,
     journal_folder,
+    state_of,
 )
 from tests.labelling.test_store import PAID, request, rows
 
@@ -231,3 +232,16 @@ def test_without_a_home_the_variable_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("pathlib.Path.home", homeless)
     with pytest.raises(LabelError, match="set DISTILREC_JOURNAL to a folder"):
         journal_folder()
+
+
+def test_a_file_is_sound_cut_or_damaged(tmp_path: Path) -> None:
+    path = write(tmp_path, "a", "b")
+    whole = path.read_bytes()
+    assert state_of(path) == "sound"
+    for cut in (whole[:-1], whole[:-30], whole + bytes(100), whole[:-30] + bytes(30)):
+        path.write_bytes(cut)
+        assert state_of(path) == ("sound" if cut == whole[:-1] else "cut")
+    path.write_bytes(whole.replace(b"answered", b"refused!", 1))
+    assert state_of(path) == "damaged"
+    path.write_bytes(b"")
+    assert Journal(tmp_path).states() == {path.name: "sound"}
