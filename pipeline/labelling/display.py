@@ -75,7 +75,7 @@ def _say(text: str) -> None:
 
 
 def _words(name: str) -> str:
-    return name.removesuffix("_usd").removeprefix("hours_").replace("_", " ")
+    return name.removesuffix("_usd").replace("hours_", "time_", 1).replace("_", " ")
 
 
 def _cell(name: str, value: Any) -> str:
@@ -83,8 +83,14 @@ def _cell(name: str, value: Any) -> str:
     if value is not None and name.endswith("_usd"):
         return f"${dollars(value)}"
     if value is not None and name.startswith("hours_"):
-        return f"{value:,.1f} h" if value >= 1 else f"{value * 60:,.1f} min"
+        return _duration(value)
     return _text(value)
+
+
+def _duration(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:,.1f} h"
+    return f"{hours * 60:,.0f} min" if hours >= 1 / 60 else "below a minute"
 
 
 def _text(value: Any) -> str:

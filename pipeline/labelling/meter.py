@@ -34,7 +34,8 @@ class Meter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        if console.err.is_terminal:
+            self._bar.stop()
 
     def show(self, now: Progress) -> None:
         """Move the bar, or write a line if the last one is long ago."""
