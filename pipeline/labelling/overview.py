@@ -1,14 +1,14 @@
 """What `distilrec labels ...` tells: plain rows, made without asking anybody anything."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from pipeline.errors import DataError, LabelError
-from pipeline.labelling import ledger, parts, rankings, spending, store
+from pipeline.labelling import batch_record, ledger, parts, rankings, spending, store
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import asked, cell_cases, context_of, hints_place, labels_place
 from pipeline.labelling.identity import project_identity
@@ -27,14 +27,10 @@ FEW_SESSIONS = 5  # named where somebody asks for one that was not selected
 
 def status_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
     """Return what each store of a dataset holds, what that cost, and what failed."""
-    journal, project = Journal.here(), project_identity(paths.root)
-    failed: Counter[tuple[str, str]] = Counter()
-    for entry in ledger.entries(journal.folder):
-        state, _, why = entry["state"].partition(":")
-        ours = (entry["dataset"], entry.get("project")) == (dataset, project)
-        if ours and state in {"failed", "unknown"}:
-            failed[entry["kind"], why] += 1
-    spent, budget = spending.spent(paths, journal).total_usd, params.label_transport.budget_usd
+    journal = Journal.here()
+    spent = spending.spent(paths, journal)
+    budget = params.label_transport.budget_usd
+    failed, in_batches = _attempts(journal, project_identity(paths.root), dataset)
     rows = []
     for kind, place in _places(paths, dataset).items():
         held = store.summary(place.store.folder)
@@ -45,18 +41,37 @@ def status_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
                 "parts_not_here": len(parts.absent(place.names, place.store)),
                 "rows": held.rows,
                 **{name: held.outcomes.get(name, 0) for name in store.FINAL},
+                "in_batches_under_way": len(in_batches[kind]),
                 "prompt_tokens": held.bought.prompt_tokens,
                 "completion_tokens": held.bought.completion_tokens,
                 "cost_usd": held.bought.cost_usd,
-                "unknown_at_most_usd": spending.unknown_usd(paths, journal, dataset, kind),
+                "unknown_at_most_usd": spent.unknown_of.get((dataset, kind), 0.0),
                 "offline": bool(held.rows) and not held.bought.count,
-                "spent_by_the_project_usd": spent,
-                "budget_left_usd": max(budget - spent, 0.0),
+                "spent_by_the_project_usd": spent.total_usd,
+                "budget_left_usd": max(budget - spent.total_usd, 0.0),
                 "bought": _by_service(place.store),
-                "failed_attempts": {why: n for (what, why), n in failed.items() if what == kind},
+                "failed_attempts": dict(failed[kind]),
             }
         )
     return rows
+
+
+def _attempts(
+    journal: Journal, project: str, dataset: str
+) -> tuple[dict[str, Counter[str]], dict[str, set[str]]]:
+    """Return, by kind, why attempts brought no answer, and which requests batches have."""
+    flying = batch_record.under_way(journal.folder)
+    failed: dict[str, Counter[str]] = defaultdict(Counter)
+    in_batches: dict[str, set[str]] = defaultdict(set)
+    for entry in ledger.entries(journal.folder):
+        if (entry["dataset"], entry.get("project")) != (dataset, project):
+            continue
+        kind, (state, _, why) = entry["kind"], entry["state"].partition(":")
+        if state in {"failed", "unknown"}:
+            failed[kind][why] += 1
+        if entry["key"] in flying:
+            in_batches[kind].add(entry["key"])
+    return failed, in_batches
 
 
 def _by_service(held: Store) -> dict[str, Row]:

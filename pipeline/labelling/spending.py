@@ -11,7 +11,7 @@ Counted once each:
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from pipeline.labelling import ledger, store
 from pipeline.labelling.identity import project_identity
 from pipeline.labelling.journal import Journal, checked_lines
 from pipeline.paths import Paths
+
+Kept = tuple[str, str]
+"""A store: dataset and kind."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Spent:
     """Of answers that this machine bought for it and no store has."""
     unknown_usd: float = 0.0
     """At most: of attempts that may have been billed."""
+    unknown_of: Mapping[Kept, float] = field(default_factory=dict, compare=False)
+    """The same for each store."""
 
     @property
     def total_usd(self) -> float:
@@ -44,31 +49,37 @@ class Spent:
 class _Attempts:
     """What the ledgers say of one project's attempts."""
 
-    under_way: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    under_way: dict[str, list[tuple[Kept, float]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     """By key: the most that each attempt without an end can cost."""
     answered: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """By key: what each answer has cost, in order."""
     stored: set[str] = field(default_factory=set)
     """Keys of answers in parts that are in a store or recorded."""
-    unknown_usd: float = 0.0
+    unknown: dict[Kept, float] = field(default_factory=lambda: defaultdict(float))
 
     @property
-    def most_usd(self) -> float:
+    def most(self) -> dict[Kept, float]:
         """What attempts without an answer can have cost."""
-        return self.unknown_usd + sum(sum(costs) for costs in self.under_way.values())
+        found: dict[Kept, float] = defaultdict(float, self.unknown)
+        for kept, most in (one for attempts in self.under_way.values() for one in attempts):
+            found[kept] += most
+        return found
 
     def take(self, entry: dict[str, Any]) -> None:
         """Count one state of a request."""
         key, state, most = entry["key"], entry["state"], entry["at_most_usd"]
+        kept = entry["dataset"], entry["kind"]
         if state == "sent" or (state in ledger.UNDER_WAY and not self.under_way[key]):
-            self.under_way[key].append(most)
+            self.under_way[key].append((kept, most))
         elif state not in ledger.UNDER_WAY:
             if self.under_way[key]:
                 self.under_way[key].pop()
             if state in store.FINAL:
                 self.answered[key].append(most)
             elif state.startswith("unknown"):
-                self.unknown_usd += most
+                self.unknown[kept] += most
 
 
 def spent(paths: Paths, journal: Journal) -> Spent:
@@ -81,22 +92,13 @@ def spent(paths: Paths, journal: Journal) -> Spent:
     counted = {part for one in stores for part in one.parts}
     attempts = _attempts(journal, project_identity(paths.root), counted)
     _end_by_journal(attempts, journal)
+    most = attempts.most
     return Spent(
         stored_usd=sum(one.cost_usd for one in stores),
         unstored_usd=_unstored(attempts, paths),
-        unknown_usd=attempts.most_usd,
+        unknown_usd=sum(most.values()),
+        unknown_of=most,
     )
-
-
-def unknown_usd(paths: Paths, journal: Journal, dataset: str, kind: str) -> float:
-    """Return what attempts without an answer can have cost at most, for one of the stores."""
-
-    def ours(entry: dict[str, Any]) -> bool:
-        return (entry["dataset"], entry["kind"]) == (dataset, kind)
-
-    attempts = _attempts(journal, project_identity(paths.root), (), ours)
-    _end_by_journal(attempts, journal)
-    return attempts.most_usd
 
 
 @dataclass(frozen=True)
@@ -124,19 +126,14 @@ class _Recorded:
         return cls(frozenset(recorded | here), cost)
 
 
-def _attempts(
-    journal: Journal,
-    project: str,
-    counted: Collection[str],
-    about: Callable[[dict[str, Any]], bool] = lambda _: True,
-) -> _Attempts:
+def _attempts(journal: Journal, project: str, counted: Collection[str]) -> _Attempts:
     found = _Attempts()
     for line in ledger.lines(journal.folder):
         if line.get("project") != project:
             continue
         if "part" in line:
             found.stored.update(line["keys"] if line["part"] in counted else ())
-        elif about(line):
+        else:
             found.take(line)
     return found
 
