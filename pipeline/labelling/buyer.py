@@ -111,7 +111,7 @@ class Buyer:
             LabelError: parts are missing, another labeller is at work, or the service refuses.
         """
         place = self.place
-        place.store.folder.mkdir(parents=True, exist_ok=True)
+        place.store.make_folder()
         with lock.held(place.lock, place.title):
             for name in place.store.set_aside(place.aside):
                 console.note(f"{place.title}/{name}: damaged, set aside in {place.aside}")

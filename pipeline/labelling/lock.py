@@ -8,7 +8,7 @@ temporary workspaces of experiments, which would else buy the same labels side b
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import LabelError
@@ -26,9 +26,9 @@ def held(path: Path, what: str) -> Iterator[None]:
     descriptor = _opened(path)
     try:
         _take(descriptor, path, what)
-        holder = f"{os.getpid()}\n{Path.cwd()}\n".encode(errors="surrogateescape")
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, holder, 0)
+        with suppress(OSError):  # a full disk: the lock holds all the same, without a name in it
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n{Path.cwd()}\n".encode(errors="replace"), 0)
         yield
     finally:
         os.close(descriptor)

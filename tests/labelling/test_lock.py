@@ -15,7 +15,7 @@ from pipeline.errors import LabelError
 from pipeline.labelling import lock
 from tests.labelling.conftest import StartStub, Stub
 
-COUNT = 12
+COUNT = 20
 HOLD = (
     "import sys; from pathlib import Path; from pipeline.labelling import lock\n"
     "with lock.held(Path(sys.argv[1]), 'x'):\n"
@@ -90,7 +90,7 @@ def start(folder: Path, stub: Stub, project: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(words, cwd=project, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("stores", [("one", "one"), ("a", "a")], ids=" and ".join)
+@pytest.mark.parametrize("stores", [("one", "one"), ("one", "two")], ids=" and ".join)
 def test_of_two_that_start_together_one_works_and_the_other_says_so(
     stores: tuple[str, str], tmp_path: Path, start_stub: StartStub, project: Path
 ) -> None:
