@@ -1,8 +1,13 @@
 """What `labels plan` tells, and that telling it asks nobody."""
 
+from pathlib import Path
+
 import pytest
 
+from pipeline.labelling import batch_record, overview, store
 from pipeline.labelling.gate import dollars
+from pipeline.labelling.identity import project_identity
+from pipeline.labelling.journal import Journal, LineFile
 from pipeline.stages import label
 from tests.labelling.buying import Shop
 from tests.labelling.conftest import DATASET
@@ -101,3 +106,35 @@ def test_a_plan_counts_the_further_tries_of_rankings_in_store_or_journal(shop: S
     assert (row["in_journal"], row["missing"]) == (3, 2)
     shop.buy(again)
     assert label.run(again, shop.paths, DATASET).answered is None
+
+
+def test_what_is_in_a_batch_under_way_is_planned_without_money(
+    shop: Shop, empty_journal: Path
+) -> None:
+    """Keys are the same online and by batch, so those of a purchase tell what to record."""
+    shop.serve()
+    shop.buy()
+    held = store.Store(shop.paths.labels_store(DATASET)).read(["key"])["key"].to_list()
+    shop.forget_stores()
+    Journal.here().clear()
+    by_batch = shop.labelled_by(provider="openai_batch")
+    project = project_identity(shop.paths.root)
+    with LineFile(empty_journal, batch_record.SUFFIX) as lines:
+        record = batch_record.Record(lines)
+        batch = record.note(batch_record.Plan.of(held, "stub", project), "planned")
+        record.note(record.note(batch, "uploaded", file_id="file"), "created", batch_id="batch")
+    _, row = shop.plan(by_batch)
+    assert (row["missing"], row["of_these_in_batches_under_way"]) == (3, 3)
+    assert (row["cost_usd"], row["prompt_tokens"], row["gate"]) == (0, 0, "nothing to buy")
+    _, status = overview.status_rows(by_batch, shop.paths, DATASET)
+    assert status["in_batches_under_way"] == 3
+
+
+def test_a_batch_is_planned_at_its_price_and_a_few_requests_at_the_price_online(
+    shop: Shop,
+) -> None:
+    shop.serve(batch_at_least=3)
+    hints, rankings = shop.plan(shop.labelled_by(provider="openai_batch"))
+    assert hints["cost_usd"] == hints["cost_online_usd"] == 2 * hints["cost_by_batch_usd"]
+    assert rankings["cost_usd"] == rankings["cost_by_batch_usd"] > 0
+    assert rankings["price"].startswith("$0.5 + $1 a million tokens")
