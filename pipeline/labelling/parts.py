@@ -34,23 +34,27 @@ def refuse_absent(names: Path, store: Store, title: str) -> None:
     if gone:
         raise LabelError(
             f"{title}: {len(gone)} of the paid parts that {names.name} names are not here "
-            f"(first: {gone[0]}); fetch them with `dvc pull {title}`, or, if they are lost for "
-            f"good, remove them from {names}"
+            f"(first: {gone[0]}); fetch them with `dvc pull {title}`; if nobody has shared them, "
+            f"`distilrec labels recover {names.parent.name}` brings back those that were bought on "
+            f"this machine; if they are lost for good, remove them from {names}"
         )
 
 
-def write_names(names: Path, store: Store, also: Collection[str] = ()) -> None:
+def write_names(
+    names: Path, store: Store, also: Collection[str] = (), instead_of: str | None = None
+) -> None:
     """Record the parts and what was bought; what is recorded of paid parts not here is kept.
 
     Args:
         names: the file.
         store: the store.
         also: paid parts that another checkout has recorded.
+        instead_of: a paid part that is not here and whose answers others hold now.
     """
     free = {path.name for path in store.free_parts()}
     here = {path.name for path in store.parts()}
     before = _recorded(names)
-    recorded = {*before["paid"], *also}
+    recorded = {*before["paid"], *also} - ({instead_of} - here)
     bought: Mapping[str, Any] = asdict(summary(store.folder).bought)
     if not here.issuperset(recorded):
         bought = before.get("bought", bought)

@@ -4,6 +4,9 @@ A run takes from the journal what it asks for. This takes the rest, too: answers
 today's parameters, selection or prompts no longer ask, so that they can be shared and are not
 cleared away. The journal is one for all projects of a user; an answer that only another project's
 ledger knows of stays where it is.
+
+Parts that were lost before anybody shared them (`git clean -fdx`) come back as well: the ledger
+says which answers each had.
 """
 
 from collections.abc import Mapping
@@ -43,6 +46,7 @@ def _recovered(
         return ours and (row["kind"] == "hints") == hints
 
     with lock.held(place.lock, place.title):
+        _bring_back(place, journal)
         parts.refuse_absent(place.names, place.store, place.title)
         here = place.store.read(["key"])["key"]
         rows = journal.answers(is_ours, frozenset(here))
@@ -57,6 +61,25 @@ def _recovered(
         "recovered": rows.height,
         "cost_usd": float(rows["cost_usd"].sum()),
     }
+
+
+def _bring_back(place: Place, journal: Journal) -> None:
+    """Write recorded parts that are not here once more, if the journal has all of their answers.
+
+    Equal answers are equal bytes, so a part has its name again; where another version of a library
+    writes other bytes, the new name stands for the old one.
+    """
+    gone = set(parts.absent(place.names, place.store))
+    answers_of = {
+        line["part"]: frozenset(line["keys"])
+        for line in (ledger.lines(journal.folder) if gone else ())
+        if line.get("part") in gone
+    }
+    for name, keys in answers_of.items():
+        rows = journal.answers(lambda row, keys=keys: row["key"] in keys)
+        if set(rows["key"]) == keys:
+            place.store.write(rows)
+            parts.write_names(place.names, place.store, instead_of=name)
 
 
 def _of_others(journal: Journal, project: str) -> set[str]:

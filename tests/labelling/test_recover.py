@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import LabelError
 from pipeline.labelling import ledger, parts, store
+from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import hints_place, labels_place
 from pipeline.labelling.identity import project_identity
 from pipeline.labelling.journal import Journal, LineFile
@@ -88,3 +89,50 @@ def test_parts_that_are_not_here_come_first(project: Paths) -> None:
     pay(project, request("a"))
     with pytest.raises(LabelError, match="dvc pull data/labels/tiny"):
         recover_rows(project, "tiny")
+
+
+def lose(place: Place, *requests: Request) -> str:
+    """Buy, record the part as a run does, and delete it; return its name."""
+    pay(Paths(place.root), *requests)
+    part = place.store.write(store.frame([store.row(one, PAID) for one in requests]))
+    assert part is not None
+    parts.write_names(place.names, place.store)
+    with LineFile(Journal.here().folder, ledger.SUFFIX) as lines:
+        ledger.Ledger(lines, "any").note_part(part, [one.key for one in requests])
+    part.unlink()
+    return part.name
+
+
+def test_a_part_that_nobody_shared_comes_back_under_its_name(project: Paths) -> None:
+    place = labels_place(project, "tiny")
+    name = lose(place, request("a"), request("b"))
+    with pytest.raises(LabelError, match="`distilrec labels recover tiny` brings back"):
+        parts.refuse_absent(place.names, place.store, place.title)
+    recover_rows(project, "tiny")
+    assert [path.name for path in place.store.parts()] == [name]
+    assert parts.absent(place.names, place.store) == []
+
+
+def test_a_part_written_by_another_library_is_replaced_by_one_with_its_answers(
+    project: Paths,
+) -> None:
+    place = labels_place(project, "tiny")
+    name, other = lose(place, request("a"), request("b")), f"{0:064}.parquet"
+    place.names.write_text(place.names.read_text().replace(name, other))
+    with LineFile(Journal.here().folder, ledger.SUFFIX) as lines:
+        keys = [request(one).key for one in "ab"]
+        ledger.Ledger(lines, "any").note_part(place.store.folder / other, keys)
+    recover_rows(project, "tiny")
+    assert parts.paid_names(place.names.read_bytes()) == [name]
+
+
+def test_a_part_with_an_answer_that_the_journal_lacks_stays_recorded_as_absent(
+    project: Paths,
+) -> None:
+    place = labels_place(project, "tiny")
+    name = lose(place, request("a"), request("b"))
+    (answers,) = Journal.here().files()
+    answers.write_text(answers.read_text().splitlines()[0] + "\n")
+    with pytest.raises(LabelError, match="1 of the paid parts"):
+        recover_rows(project, "tiny")
+    assert parts.absent(place.names, place.store) == [name]
