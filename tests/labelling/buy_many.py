@@ -1,7 +1,16 @@
-"""A labeller to be killed: ``python -m tests.labelling.buy_many FOLDER URL COUNT``."""
+"""A labeller to be killed, or to be measured.
 
+python -m tests.labelling.buy_many FOLDER URL COUNT [SETTINGS [BYTES SPREAD]]
+
+SETTINGS is a JSON object of `label_transport` fields; BYTES is a prompt's length, and SPREAD the
+share of it by which prompts are shorter or longer. At the end it prints its peak memory in MB.
+"""
+
+import json
+import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.labelling.buyer import Buyer, Place
@@ -15,23 +24,28 @@ from tests.labelling.conftest import catalog, paying, recorded, sessions
 CONCURRENCY = 4
 
 
-def requests(count: int) -> list[Request]:
-    """Return some requests that differ in their session alone."""
+def requests(count: int, prompt_bytes: int = 0, spread: float = 0.0) -> list[Request]:
+    """Return some requests that differ in their session, and perhaps in their length."""
+    lengths = [prompt_bytes * (1 + spread * (n % 11 - 5) / 5) for n in range(count)]
     return [
         Request(
             "tiny", "ranking", f"s{n}", "v1", "stub",
-            {"model": "m", "messages": [{"role": "user", "content": f's{n} {{"C1": "x"}}'}],
+            {"model": "m", "messages": [{"role": "user", "content": _prompt(n, int(length))}],
              "max_tokens": 50},
             {"C1": "a"},
         )
-        for n in range(count)
+        for n, length in enumerate(lengths)
     ]  # fmt: skip
 
 
-def buyer(folder: Path, url: str) -> Buyer:
+def _prompt(number: int, length: int) -> str:
+    return ("word " * (length // 5))[:length] + f's{number} {{"C1": "x"}}'
+
+
+def buyer(folder: Path, url: str, **transport: Any) -> Buyer:
     """Return a buyer whose store is in a folder."""
     shipped = read_params(Path(__file__).parents[2] / "params.yaml")
-    params = paying(shipped, url, concurrency=CONCURRENCY)
+    params = paying(shipped, url, **({"concurrency": CONCURRENCY} | transport))
     place = Place(
         Store(folder / "store"), folder / "parts.json", folder / "aside", folder / "lock", "store"
     )
@@ -41,9 +55,21 @@ def buyer(folder: Path, url: str) -> Buyer:
     return Buyer(openai_compatible.make(context), place, params.label, params.label_transport)
 
 
-if __name__ == "__main__":
+def main(words: list[str]) -> int:
+    """Buy, say what it took, and return the exit status."""
+    folder, url, count, settings, prompt_bytes, spread = (
+        *words,
+        *("{}", "0", "0")[len(words) - 3 :],
+    )
+    asked = requests(int(count), int(prompt_bytes), float(spread))
     try:
-        buyer(Path(sys.argv[1]), sys.argv[2]).obtain(requests(int(sys.argv[3])))
+        buyer(Path(folder), url, **json.loads(settings)).obtain(asked)
     except PipelineError as error:
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.status)
+        return error.status
+    sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
