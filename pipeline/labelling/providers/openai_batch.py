@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipeline.labelling.batch_service import BatchService
+from pipeline.labelling.mask import Mask
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.providers.openai_compatible import (
     OpenAICompatible,
@@ -16,7 +17,7 @@ from pipeline.labelling.providers.openai_compatible import (
     key_of,
     refusal_of,
 )
-from pipeline.labelling.transport import SHORTEST_SECRET, credentials
+from pipeline.labelling.transport import credentials
 
 
 def make(context: Context) -> "OpenAIBatch":
@@ -51,11 +52,10 @@ class OpenAIBatch(OpenAICompatible):
             follow_redirects=False,
             transport=self._wire,
         )
-        secret = key if key and len(key) >= SHORTEST_SECRET else None
         return BatchService(
             client,
             lambda path: address_of(transport.base_url, path),
-            lambda text: text.replace(secret, "[key]") if secret else text,
+            Mask(key),
             lambda reply: refusal_of(reply, context),
             transport.timeout_seconds,
         )
