@@ -195,9 +195,7 @@ class Fetching:
         elif key not in self.outcomes.asked:
             read.others = read.others or Others.of(self.folder, plan)
             if key in read.others.requests:
-                counted = plan.project == self.outcomes.ledger.project
-                request = read.others.requests.pop(key)
-                await self.outcomes.answered_too(request, answer, counted=counted)
+                await self.outcomes.answered_too(read.others.requests.pop(key), answer)
             elif key not in read.others.answered:
                 read.unasked.add(key)
 

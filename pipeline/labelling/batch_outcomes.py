@@ -1,12 +1,17 @@
-"""What becomes of each request that goes by batch: answered, failed, or to be sent again."""
+"""What becomes of each request that goes by batch: answered, failed, or to be sent again.
+
+What was spent before counts the attempts that the ledger shows as under way, at their most. They
+are no longer counted there once a run looks after them.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import LabelError
-from pipeline.labelling import store
+from pipeline.labelling import ledger, store
 from pipeline.labelling.budget import Budget, most_of
 from pipeline.labelling.journal import LineFile
 from pipeline.labelling.ledger import Ledger
@@ -33,6 +38,8 @@ class Outcomes:
     """Of those: in no batch."""
     asked: frozenset[str] = field(init=False)
     """Keys of all, answered or not."""
+    counted: set[str] = field(default_factory=set)
+    """Keys of attempts that what was spent counts as under way."""
     error: LabelError | None = None
     """What is to end the run once all that is here was read."""
     _again: Counter[str] = field(default_factory=Counter)
@@ -50,34 +57,31 @@ class Outcomes:
             self.ledger.note(self.open[key], "sent", self.most([key]))
             del self.queue[key]
 
-    def take_up(self, keys: Iterable[str], *, counted: bool, ended: bool = False) -> None:
+    def take_up(self, keys: Iterable[str], *, ended: bool = False) -> None:
         """Look after requests that an earlier run, or another machine, has put into a batch.
 
         Args:
             keys: of open requests.
-            counted: what was spent has them at their most, as under way.
             ended: the ledger has an end of them already.
         """
         for key in keys:
             most = self.most([key])
-            self.budget.take_up(most, counted=counted and not ended)
+            self._reserve(key, most)
             if not ended:
                 self.ledger.note(self.open[key], "in batch", most)
+
+    def _reserve(self, key: str, most: float) -> None:
+        self.budget.take_up(most, counted=key in self.counted)
+        self.counted.discard(key)
 
     async def answered(self, key: str, answer: Answer) -> None:
         """Keep an answer to an open request."""
         self.queue.pop(key, None)
         await self._keep(self.open.pop(key), answer)
 
-    async def answered_too(self, request: Request, answer: Answer, *, counted: bool) -> None:
-        """Keep an answer that is paid for, though nobody asks for it now.
-
-        Args:
-            request: what an earlier run asked.
-            answer: to that.
-            counted: what was spent has it at its most.
-        """
-        self.budget.take_up(most_of(request, self.price), counted=counted)
+    async def answered_too(self, request: Request, answer: Answer) -> None:
+        """Keep an answer to what an earlier run asked; it is paid for."""
+        self._reserve(request.key, most_of(request, self.price))
         await self._keep(request, answer)
 
     async def _keep(self, request: Request, answer: Answer) -> None:
@@ -117,3 +121,17 @@ class Outcomes:
             return most
         cached = answer.cached_tokens or 0
         return self.price.of(answer.prompt_tokens, answer.completion_tokens, cached)
+
+
+def under_way(folder: Path, project: str) -> set[str]:
+    """Return the keys of a project's attempts that the ledger in a folder shows as under way."""
+    attempts: Counter[str] = Counter()
+    for entry in ledger.entries(folder):
+        key, state = entry["key"], entry["state"]
+        if entry.get("project") != project:
+            continue
+        if state not in ledger.UNDER_WAY:
+            attempts[key] = max(attempts[key] - 1, 0)
+        elif state == "sent" or not attempts[key]:
+            attempts[key] += 1
+    return {key for key, number in attempts.items() if number}

@@ -118,7 +118,7 @@ def requests_of(folder: Path, plan: Plan) -> dict[str, Request]:
         for path in folder.glob(f"*.{plan.name}.{ASKED}")
         for entry in checked_lines(path)
     )
-    return {request.key: request for request in found}
+    return {request.key: request for request in found if request.key in plan.keys}
 
 
 def forget_requests(folder: Path, plan: Plan) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pipeline.errors import LabelError
-from pipeline.labelling import batch_record, store
+from pipeline.labelling import batch_outcomes, batch_record, store
 from pipeline.labelling.batch_adoption import Adoption, Patience
 from pipeline.labelling.batch_fetching import Fetching
 from pipeline.labelling.batch_outcomes import Outcomes
@@ -113,14 +113,15 @@ class BatchSending:
             PipelineError: what ended the run early.
         """
         self.budget.begin()
+        folder = self.answers.path.parent
         self._stopping = Stopping(lambda: "batches stay at the service; run again to fetch them")
         self._all, self._begun = len(requests), self.clock()
         self._less = self.price.in_batches(self.transport.batch_factor)
         self._outcomes = Outcomes(
             self._less, self.budget, self.answers, self.ledger, self.rows, self.failed,
             {request.key: request for request in requests},
+            counted=batch_outcomes.under_way(folder, self.ledger.project),
         )  # fmt: skip
-        folder = self.answers.path.parent
         by_batch = goes_by_batch(to_buy(requests, folder), self.transport)
         self._service = self.provider.batches()
         try:
@@ -167,6 +168,9 @@ class BatchSending:
     async def _take_up(self, known: Sequence[Plan]) -> None:
         """Look after the batches that have our requests, and queue what is in none."""
         wanted = self._outcomes.open
+        for one in known:
+            if one.state == "planned" and one.project == self.ledger.project:
+                self._drop(one)  # an earlier run ended before it sent anything
         ours = [plan for plan in known if plan.keys & wanted.keys()]
         found = [plan for plan in ours if plan.open]
         if not wanted.keys() <= _keys(found):  # else nothing is bought, and nobody is asked
@@ -177,24 +181,26 @@ class BatchSending:
             found += [plan for plan in unknown if plan.keys & wanted.keys()]
         flying = _keys(found)
         self._outcomes.queue = {key: one for key, one in wanted.items() if key not in flying}
-        before = {plan.name for plan in known if plan.project == self.ledger.project}
         taken: set[str] = set()
         for plan in found:
             self._fetching.add(plan, "taken up, nothing is paid for it again")
             keys = sorted((plan.keys & wanted.keys()) - taken)
             taken.update(keys)
-            self._outcomes.take_up(keys, counted=plan.name in before, ended=plan.tried)
+            self._outcomes.take_up(keys, ended=plan.tried)
 
     async def _resolved(self, plan: Plan) -> Plan | None:
         """Return a plan that became a batch before its id was noted; nothing if it never did."""
         if found := await self._adoption.lost(plan):
             return found
-        counted = plan.project == self.ledger.project
-        keys = plan.keys & self._outcomes.open.keys()
-        self._outcomes.take_up(keys, counted=counted)
+        keys = sorted(plan.keys & self._outcomes.open.keys())
+        self._outcomes.take_up(keys)
         await self._outcomes.put_back(keys, "never became a batch")
-        self._record.note(plan, "dropped")
+        self._drop(plan)
         return None
+
+    def _drop(self, plan: Plan) -> None:
+        self._record.note(plan, "dropped")
+        batch_record.forget_requests(self.answers.path.parent, plan)
 
     async def _submit(self) -> None:
         """Make batches of what is queued, as long as money and the service's queue allow it."""
@@ -226,19 +232,19 @@ class BatchSending:
         """Plan, upload, create; each step is on disk before the next."""
         keys = [request.key for request in requests]
         plan = Plan.of(keys, self.provider.host, self.ledger.project)
-        batch_record.keep_requests(self.answers.path.parent, plan, requests)
         plan = self._record.note(plan, "planned")
+        batch_record.keep_requests(self.answers.path.parent, plan, requests)
         content = b"".join(line_of(request) for request in requests)
         what = f"the requests cannot be uploaded to {plan.host}"
         file_id = await self._patience.ask(lambda: self._service.upload(content), what)
         await self.budget.reserve(self._outcomes.most(keys))
-        self._outcomes.sent(keys)
         plan = self._record.note(plan, "uploaded", file_id=file_id)
+        self._outcomes.sent(keys)
         try:
             plan = await self._created(plan)
         except Refused as refusal:
             await self._outcomes.put_back(keys, "refused by the service")
-            self._record.note(plan, "dropped")
+            self._drop(plan)
             raise LabelError(str(refusal)) from None
         self._pause = FIRST_PAUSE
         self._fetching.add(

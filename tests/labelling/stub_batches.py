@@ -77,6 +77,8 @@ class Fault:
     forget: bool = False
     """The service does not know it any more."""
     input_gone: bool = False
+    usage: dict[str, Any] | None = None
+    """What every answer says that it took."""
 
 
 @dataclass
@@ -148,7 +150,9 @@ def _upload(headers: Mapping[str, str], body: bytes, state: Batches) -> Answer:
         return _error(400, "invalid_purpose", "purpose is not batch")
     file_id = f"file-{len(state.files)}"
     state.files[file_id] = fields["file"]
-    return _json({"id": file_id, "object": "file", "purpose": "batch", "bytes": len(fields["file"])})
+    return _json(
+        {"id": file_id, "object": "file", "purpose": "batch", "bytes": len(fields["file"])}
+    )
 
 
 def _content(name: str, state: Batches) -> Answer:
@@ -281,7 +285,7 @@ def _answers(place: int, line: Mapping[str, Any], fault: Fault, state: Batches) 
     question = hashlib.sha256(text.encode()).hexdigest()
     state.pay(question)
     state.record({"path": line["url"], "body": text, "paid": True, "question": question})
-    row = _row(line["custom_id"], _reply(line["body"], text), None)
+    row = _row(line["custom_id"], _reply(line["body"], text, fault.usage), None)
     if place in fault.drop:
         return []
     if place in fault.broken:
@@ -289,10 +293,12 @@ def _answers(place: int, line: Mapping[str, Any], fault: Fault, state: Batches) 
     return [row] * (2 if place in fault.duplicate else 1)
 
 
-def _reply(body: Mapping[str, Any], text: str = "") -> dict[str, Any]:
+def _reply(
+    body: Mapping[str, Any], text: str = "", usage: dict[str, Any] | None = None
+) -> dict[str, Any]:
     asked = body if "messages" in body else {**body, "messages": [{"content": '{"C1": "x"}'}]}
     whole = text or json.dumps(asked)
-    said, _ = stub_server.completion(whole, {})
+    said, _ = stub_server.completion(whole, {"usage": usage} if usage is not None else {})
     return {"status_code": 200, "request_id": "req", "body": said}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from pipeline.errors import LabelError, SpendRefused
 from pipeline.labelling import batch_record, ledger
 from pipeline.labelling.batches import to_buy
 from pipeline.labelling.budget import Budget, most_of
-from pipeline.labelling.journal import LineFile
+from pipeline.labelling.journal import Journal, LineFile
 from pipeline.labelling.sending import Sending
 from tests.labelling import stub_batches
 from tests.labelling.batch_world import PRICE, Killed, Service, Wire, World, asked
@@ -42,14 +43,15 @@ def wipe(world: World) -> None:
 
 
 def under_way(world: World) -> dict[str, float]:
-    """Return by key what the ledger counts of attempts without an end."""
-    most: dict[str, float] = {}
+    """Return by key what the ledger counts of attempts without an end, as spending does."""
+    most: dict[str, list[float]] = defaultdict(list)
     for entry in ledger.entries(world.folder):
-        if entry["state"] in ledger.UNDER_WAY:
-            most[entry["key"]] = entry["at_most_usd"]
-        else:
-            most.pop(entry["key"], None)
-    return most
+        found, state = most[entry["key"]], entry["state"]
+        if state == "sent" or (state in ledger.UNDER_WAY and not found):
+            found.append(entry["at_most_usd"])
+        elif state not in ledger.UNDER_WAY and found:
+            found.pop()
+    return {key: sum(found) for key, found in most.items() if found}
 
 
 def max_of(world: World) -> float:
@@ -140,6 +142,12 @@ def test_a_run_killed_at_any_line_it_writes_pays_nothing_twice(
     assert world.answered(asked(COUNT)) == {f"s{n}" for n in range(COUNT)}
     assert set(world.service.paid.values()) == {1}
     assert len(world.service.batches.batches) == 1
+    if world.last.rows:  # else all was in the journal, and nobody looked at the batch again
+        assert {plan.state for plan in batch_record.plans(world.folder)} <= {"ended", "dropped"}
+        assert not list(world.folder.glob("*.asked.jsonl"))
+        paid = sum(row["cost_usd"] for row in Journal(world.folder).read().iter_rows(named=True))
+        assert len(under_way(world)) <= 1  # killed between an answer and its line in the ledger
+        assert world.budget.spent_usd <= paid
 
 
 @pytest.mark.parametrize("created", ["silent", "500", "garbage"])
@@ -335,6 +343,19 @@ def test_a_batch_reserves_the_most_of_its_requests_and_the_cap_holds(world: Worl
     assert sizes[0] == 2
     assert sum(sizes) == COUNT
     assert world.budget.spent_usd <= world.budget.cap_usd
+
+
+def test_answers_dearer_than_allowed_stop_the_run_when_all_are_kept(world: World) -> None:
+    world.faults({"usage": {"prompt_tokens": 10, "completion_tokens": 5_000}})
+    with pytest.raises(LabelError, match="does not obey max_tokens"):
+        run(world)
+    assert len(world.answered(asked(COUNT))) == COUNT
+
+
+def test_an_answer_without_usage_costs_the_most_it_can(world: World) -> None:
+    world.faults({"usage": {}})
+    run(world)
+    assert world.budget.spent_usd == pytest.approx(COUNT * max_of(world))
 
 
 def test_a_budget_below_one_request_buys_nothing(world: World) -> None:
