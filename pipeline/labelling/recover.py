@@ -12,6 +12,8 @@ says which answers each had.
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
+
 from pipeline.labelling import ledger, lock, parts
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import hints_place, labels_place
@@ -76,10 +78,14 @@ def _bring_back(place: Place, journal: Journal) -> None:
         if line.get("part") in gone
     }
     for name, keys in answers_of.items():
-        rows = journal.answers(lambda row, keys=keys: row["key"] in keys)
+        rows = _answers_to(keys, journal)
         if set(rows["key"]) == keys:
             place.store.write(rows)
             parts.write_names(place.names, place.store, instead_of=name)
+
+
+def _answers_to(keys: frozenset[str], journal: Journal) -> pl.DataFrame:
+    return journal.answers(lambda row: row["key"] in keys)
 
 
 def _of_others(journal: Journal, project: str) -> set[str]:
