@@ -188,10 +188,8 @@ class Buyer:
         price = price_of(self.label, self.transport)
         if not alike or price is None:
             return False
-        before = spending.spent(Paths(self.place.root), self.journal).total_usd
-        budget = Budget(self.transport.budget_usd, before)
         with self.journal.writer() as answers:
-            means = (self.transport, price, budget, answers, ledger)
+            means = (self.transport, price, self._budget(), answers, ledger)
             asyncio.run(BatchSending(self.provider, *means, buys=False).send(alike))
         return True
 
@@ -201,8 +199,8 @@ class Buyer:
 
     def _send(self, made: plan.Plan, ledger: Ledger) -> Bought:
         title, served = self.place.title, len(made.stored) + len(made.journal)
-        budget, price = self._allowed(made.missing, served)
-        meter = Meter(title)
+        budget, meter = self._budget(), Meter(title)
+        price = self._allowed(made.missing, served, budget)
         with self.journal.writer() as answers:
             means = (self.transport, price, budget, answers, ledger)
             sending: Sending | BatchSending
@@ -222,17 +220,20 @@ class Buyer:
             raise LabelError(f"{title}: none of {len(made.missing)} requests was answered ({why})")
         return bought
 
-    def _allowed(self, missing: Sequence[Request], served: int) -> tuple[Budget, Price]:
-        """Pass the gate and return what may be spent, at what price."""
-        before = spending.spent(Paths(self.place.root), self.journal).total_usd
+    def _budget(self) -> Budget:
+        """Return what may be spent, and what was until now."""
+        spent = spending.spent(Paths(self.place.root), self.journal)
+        return Budget(self.transport.budget_usd, spent.total_usd)
+
+    def _allowed(self, missing: Sequence[Request], served: int, budget: Budget) -> Price:
+        """Pass the gate and return the price online, of which sending makes that of batches."""
         bought = to_buy(missing, self.journal.folder) if self.provider.batched else missing
         batched = self.provider.batched and goes_by_batch(bought, self.transport)
         price = gate(
-            bought, self.label, self.transport, self.place.title, served, before, batched=batched
-        )
-        if batched:  # sending makes the batches' price of it
-            price = price_of(self.label, self.transport) or price
-        return Budget(self.transport.budget_usd, before), price
+            bought, self.label, self.transport, self.place.title, served, budget.spent_usd,
+            batched=batched,
+        )  # fmt: skip
+        return price_of(self.label, self.transport) or price
 
 
 def _bought(sending: Sending | BatchSending) -> Bought:

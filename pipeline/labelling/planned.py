@@ -20,7 +20,7 @@ from pipeline.labelling.cases import (
 from pipeline.labelling.gate import estimate, gate
 from pipeline.labelling.journal import Journal
 from pipeline.labelling.notes import is_readable
-from pipeline.labelling.prices import price_of
+from pipeline.labelling.prices import Price, listed, price_of
 from pipeline.labelling.providers import provider_of
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.request import Request
@@ -107,7 +107,7 @@ class _Planned:
             "hours_at_the_limits": needs.hours,
             "spent_usd": spent_usd,
             "budget_left_usd": max(transport.budget_usd - spent_usd - ahead_usd, 0.0),
-            "price": "nothing" if free else str(price or "not known"),
+            "price": "nothing" if free else self._told(price),
             "gate": "free" if free else self._verdict(missing, made, spent_usd, ahead_usd),
         }
 
@@ -143,6 +143,17 @@ class _Planned:
         served = {**made.stored, **made.journal}
         other = {serving for key, serving in served.items() if key != serving}
         return plan.reasons(requests, self._bodies(other, kept), made) if other else {}
+
+    def _told(self, price: Price | None) -> str:
+        """Return the price, beside the table's where that is another: ours may be of an old model."""
+        ours, theirs = (
+            make(self.context.label, self.context.transport) for make in (price_of, listed)
+        )
+        if ours is None or theirs is None or ours.source == theirs.source:
+            return str(price or "not known")
+        if (ours.prompt, ours.completion) == (theirs.prompt, theirs.completion):
+            return str(price)
+        return f"{price}; the table says {theirs}"
 
     def _to_buy(self, missing: Sequence[Request]) -> Sequence[Request]:
         """Return what is in no batch under way."""

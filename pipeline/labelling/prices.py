@@ -81,22 +81,12 @@ def price_of(
     if given[0] is not None and given[1] is not None:
         price: Price | None = Price(given[0], given[1])
     else:
-        price = _listed(label, transport) if given == (None, None) else None
+        price = listed(label, transport) if given == (None, None) else None
     return price.in_batches(transport.batch_factor) if price and batched else price
 
 
-def table_version() -> str:
-    """Return the table's version and the date of the newest price in it that has begun."""
-    from genai_prices import __version__  # noqa: PLC0415
-    from genai_prices.data import providers  # noqa: PLC0415
-
-    today = datetime.now(UTC).date()
-    models = (model for provider in providers for model in provider.models)
-    begun = [day for model in models for day in _starts(model) if day <= today]
-    return f"genai-prices {__version__} (newest price of {max(begun, default='no date')})"
-
-
-def _listed(label: LabelParams, transport: LabelTransportParams) -> Price | None:
+def listed(label: LabelParams, transport: LabelTransportParams) -> Price | None:
+    """Return what the table says of a model online; nothing if it does not know it."""
     from genai_prices import Usage, calc_price  # noqa: PLC0415
 
     try:
@@ -112,6 +102,17 @@ def _listed(label: LabelParams, transport: LabelTransportParams) -> Price | None
     prices = [found.model.get_prices(moment, {"service_tier": tier}) for moment in moments]
     source = f"{table_version()} for {found.provider.id}/{found.model.id}"
     return _dearest(prices, source)
+
+
+def table_version() -> str:
+    """Return the table's version and the date of the newest price in it that has begun."""
+    from genai_prices import __version__  # noqa: PLC0415
+    from genai_prices.data import providers  # noqa: PLC0415
+
+    today = datetime.now(UTC).date()
+    models = (model for provider in providers for model in provider.models)
+    begun = [day for model in models for day in _starts(model) if day <= today]
+    return f"genai-prices {__version__} (newest price of {max(begun, default='no date')})"
 
 
 def _dearest(prices: list["ModelPrice"], source: str) -> Price | None:

@@ -138,3 +138,14 @@ def test_a_batch_is_planned_at_its_price_and_a_few_requests_at_the_price_online(
     assert hints["cost_usd"] == hints["cost_online_usd"] == 2 * hints["cost_by_batch_usd"]
     assert rankings["cost_usd"] == rankings["cost_by_batch_usd"] > 0
     assert rankings["price"].startswith("$0.5 + $1 a million tokens")
+
+
+def test_a_price_in_the_parameters_is_told_beside_another_one_in_the_table(shop: Shop) -> None:
+    shop.serve()
+    known = shop.labelled_by(model="gpt-4.1-mini")
+    at_openai = known.label_transport.model_copy(update={"base_url": "https://api.openai.com/v1"})
+    told = shop.plan(known.model_copy(update={"label_transport": at_openai}))[0]["price"]
+    assert told.startswith("$1 + $2 a million tokens by params.yaml; the table says $0.4 ")
+    same = at_openai.model_copy(update={"price_input": 0.4, "price_output": 1.6})
+    told = shop.plan(known.model_copy(update={"label_transport": same}))[0]["price"]
+    assert told == "$0.4 + $1.6 a million tokens by params.yaml"
