@@ -23,6 +23,8 @@ from pipeline.params import LabelParams
 from pipeline.tables import LABEL_RANKS
 
 Row = dict[str, Any]
+OF_THE_READING = ("outcome", "reading", "foreign", "repeated")
+"""Columns that `labelled` has, too."""
 TAKEN = ("prompt_tokens", "completion_tokens", "cost_usd")
 
 
@@ -89,8 +91,8 @@ def label_ranks(answers: Answers, context: Context, folds: Mapping[int, int]) ->
         | _taken([one[case.session_id] for one in answers.tries if case.session_id in one])
         for case in answers.cases
     ]
-    known = table.select("session_id", "outcome", "reading", "foreign", "repeated")
-    schema = {name: of for name, of in LABEL_RANKS.columns.items() if name in rows[0]}
+    known = table.select("session_id", *OF_THE_READING)
+    schema = {name: of for name, of in LABEL_RANKS.columns.items() if name not in OF_THE_READING}
     judged = pl.DataFrame(rows, schema=schema)
     return judged.join(known, on="session_id").select(list(LABEL_RANKS.columns)).sort("session_id")
 

@@ -157,7 +157,10 @@ def test_another_order_is_compared_on_the_sessions_that_both_know() -> None:
 
 def test_why_there_is_no_comparison_is_said() -> None:
     seen = found(ranks({"fold": -1}))["against"]
-    assert seen["teacher"]["why"] == "this teacher has seen the sessions; difficulty.folds: 5 makes others"
+    assert (
+        seen["teacher"]["why"]
+        == "this teacher has seen the sessions; difficulty.folds: 5 makes others"
+    )
     assert seen["similarity"]["why"] == "it made these labels"
     others = found(ranks({"fold": 2}))["against"]["teacher"]["why"]
     assert others == "these answers are about other candidates than the teacher's"
@@ -222,6 +225,12 @@ def test_cost_by_hand_with_a_further_try() -> None:
     assert cost["usd"] == pytest.approx(0.005)
     assert cost["usd_per_label"] == pytest.approx(0.005 / 3, abs=1e-6)
     assert cost["usd_per_useful_label"] == pytest.approx(0.0025)
+
+
+def test_no_session_at_all_has_no_figures(context: Context) -> None:
+    table = label_ranks(Answers([], {}, []), context, {})
+    assert table.schema == LABEL_RANKS.columns
+    assert found(table)["sessions"] == 0
 
 
 def test_labels_without_any_answer_have_no_figures() -> None:
