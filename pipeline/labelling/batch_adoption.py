@@ -49,7 +49,9 @@ class Patience:
                 with attempt:
                     return await call()
         except TryAgain as fault:
-            raise LabelError(f"{what} ({fault.why}); nothing was bought, run it again") from None
+            raise LabelError(
+                f"{what} ({fault.why}); nothing more is bought, run it again"
+            ) from None
         raise AssertionError("the policy returns or raises")
 
 

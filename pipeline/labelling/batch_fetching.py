@@ -176,17 +176,18 @@ class Fetching:
 
     async def _take(self, line: str, plan: Plan, read: Read) -> None:
         row = read_row(line)
+        key = plan.asked_as.get(row.key, row.key) if row else ""
         if row is None:
             read.odd["unreadable"] += bool(line.strip())
-        elif row.key not in plan.keys:
+        elif key not in plan.keys:
             read.odd["unknown"] += 1
-        elif row.key in read.answered:
+        elif key in read.answered:
             read.odd["repeated"] += 1
-        elif not isinstance(row.end, Answer):
-            read.faults[row.key] = row.end
+        elif isinstance(row.end, Answer):
+            read.answered.add(key)
+            await self._keep(key, row.end, plan, read)
         else:
-            read.answered.add(row.key)
-            await self._keep(row.key, row.end, plan, read)
+            read.faults[key] = row.end
 
     async def _keep(self, key: str, answer: Answer, plan: Plan, read: Read) -> None:
         """Keep an answer, also one to a request that is no longer asked: it is paid for."""

@@ -17,12 +17,13 @@ that a later run no longer asks.
 
 import hashlib
 import secrets
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.labelling.journal import LineFile, checked_lines
+from pipeline.labelling.key import KEY_VERSION
 from pipeline.labelling.request import Request
 
 SUFFIX = "batches.jsonl"
@@ -31,6 +32,7 @@ STATES = ("planned", "uploaded", "created", "answered", "incomplete", "ended", "
 FLYING = frozenset({"uploaded", "created", "answered"})
 REMEMBERED = ("dataset", "kind", "subject_id", "prompt_version", "endpoint", "repeat")
 """What stands in the file of requests beside the body and the labels."""
+NOTED = ("name", "state", "file_id", "batch_id", "key_version")
 MARK = "distilrec"
 """Metadata under this name says that a batch is ours."""
 
@@ -49,6 +51,10 @@ class Plan:
     state: str = "planned"
     file_id: str = ""
     batch_id: str = ""
+    key_version: int = KEY_VERSION
+    """By which the custom ids in the batch were made; `keys` are of today's version."""
+    asked_as: Mapping[str, str] = field(default_factory=dict)
+    """Custom id -> key, where they differ."""
 
     @classmethod
     def of(cls, keys: Collection[str], host: str, project: str) -> "Plan":
@@ -86,7 +92,7 @@ class Record:
         """Return the plan in its new state, which is on disk by then."""
         file_id, batch_id = file_id or plan.file_id, batch_id or plan.batch_id
         plan = replace(plan, state=state, file_id=file_id, batch_id=batch_id)
-        entry = {name: getattr(plan, name) for name in ("name", "state", "file_id", "batch_id")}
+        entry: dict[str, Any] = {name: getattr(plan, name) for name in NOTED}
         if state == "planned" or not plan.file_id:  # a batch that was found has no other line
             entry |= {"host": plan.host, "project": plan.project, "keys": sorted(plan.keys)}
         self._lines.append(entry)
@@ -100,7 +106,7 @@ def plans(folder: Path) -> list[Plan]:
     for path in sorted(folder.glob(f"*.{SUFFIX}")):
         for entry in checked_lines(path):
             found[entry["name"]] = _later(found.get(entry["name"]), entry)
-    return list(found.values())
+    return [_today(folder, plan) for plan in found.values()]
 
 
 def keep_requests(folder: Path, plan: Plan, requests: Iterable[Request]) -> None:
@@ -108,17 +114,20 @@ def keep_requests(folder: Path, plan: Plan, requests: Iterable[Request]) -> None
     with LineFile(folder, f"{plan.name}.{ASKED}") as lines:
         for one in requests:
             entry = {name: getattr(one, name) for name in REMEMBERED}
-            lines.append(entry | {"body": dict(one.body), "offered": dict(one.offered)})
+            entry |= {"body": dict(one.body), "offered": dict(one.offered)}
+            lines.append({"custom_id": one.key, "request": entry})
 
 
 def requests_of(folder: Path, plan: Plan) -> dict[str, Request]:
     """Return what a plan asks by key, as far as this machine knows."""
-    found = (
-        Request(**entry)
-        for path in folder.glob(f"*.{plan.name}.{ASKED}")
-        for entry in checked_lines(path)
-    )
-    return {request.key: request for request in found if request.key in plan.keys}
+    return {one.key: one for _, one in _asked(folder, plan) if one.key in plan.keys}
+
+
+def _asked(folder: Path, plan: Plan) -> Iterator[tuple[str, Request]]:
+    """Yield custom ids and what they ask."""
+    for path in folder.glob(f"*.{plan.name}.{ASKED}"):
+        for line in checked_lines(path):
+            yield line["custom_id"], Request(**line["request"])
 
 
 def forget_requests(folder: Path, plan: Plan) -> None:
@@ -146,6 +155,16 @@ def _later(plan: Plan | None, entry: Mapping[str, Any]) -> Plan:
         keys=frozenset(entry.get("keys") or made.keys),
         host=entry.get("host") or made.host,
         project=entry.get("project") or made.project,
+        key_version=entry["key_version"],
         file_id=entry["file_id"] or made.file_id,
         batch_id=entry["batch_id"] or made.batch_id,
     )
+
+
+def _today(folder: Path, plan: Plan) -> Plan:
+    """Return a plan with keys of today's version, if batch and requests are still there."""
+    if plan.key_version == KEY_VERSION or plan.state not in FLYING:
+        return plan
+    asked_as = {custom_id: request.key for custom_id, request in _asked(folder, plan)}
+    keys = frozenset(asked_as.get(key, key) for key in plan.keys)
+    return replace(plan, keys=keys, asked_as=asked_as)

@@ -14,29 +14,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from pipeline.errors import LabelError
 from pipeline.labelling import batch_outcomes, batch_record, store
 from pipeline.labelling.batch_adoption import Adoption, Patience
+from pipeline.labelling.batch_creation import Creation
 from pipeline.labelling.batch_fetching import Fetching
 from pipeline.labelling.batch_outcomes import Outcomes
 from pipeline.labelling.batch_record import Plan, Record
-from pipeline.labelling.batch_rows import line_of
 from pipeline.labelling.batch_service import BatchService
-from pipeline.labelling.budget import Budget, most_of
+from pipeline.labelling.budget import Budget
 from pipeline.labelling.journal import LineFile
 from pipeline.labelling.ledger import Ledger
 from pipeline.labelling.limiter import Clock, Sleep
 from pipeline.labelling.prices import Price
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
-from pipeline.labelling.retry import TryAgain
 from pipeline.labelling.sending import Progress, Sending
 from pipeline.labelling.stopping import Stopping
 from pipeline.params import LabelTransportParams
 
-MOST_BYTES = 100_000_000  # of its file: OpenAI allows 200 MB, other services 100
 FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 2.0, 60.0, 1.5  # seconds between looks
-CREATE_PAUSE = 2.0  # seconds before a batch that was not created is created; then twice as long
+SAFE = (
+    "it may take 24 hours. Ctrl-C is safe: the batch goes on, and the same command takes it up "
+    "again"
+)
 
 
 @runtime_checkable
@@ -116,9 +116,9 @@ class BatchSending:
         folder = self.answers.path.parent
         self._stopping = Stopping(lambda: "batches stay at the service; run again to fetch them")
         self._all, self._begun = len(requests), self.clock()
-        self._less = self.price.in_batches(self.transport.batch_factor)
         self._outcomes = Outcomes(
-            self._less, self.budget, self.answers, self.ledger, self.rows, self.failed,
+            self.price.in_batches(self.transport.batch_factor),
+            self.budget, self.answers, self.ledger, self.rows, self.failed,
             {request.key: request for request in requests},
             counted=batch_outcomes.under_way(folder, self.ledger.project),
         )  # fmt: skip
@@ -143,9 +143,13 @@ class BatchSending:
             self._service, record, self._outcomes, self.clock, self.answers.path.parent
         )
         over = self._stopping.wanted.is_set
-        self._patience = Patience(self.transport.retry_seconds, self.clock, self.sleep, over)
+        patience = Patience(self.transport.retry_seconds, self.clock, self.sleep, over)
         host, project = self.provider.host, self.ledger.project
-        self._adoption = Adoption(self._service, record, self._patience, host, project)
+        self._adoption = Adoption(self._service, record, patience, host, project)
+        self._creation = Creation(
+            self._service, record, self._outcomes, patience, self._adoption,
+            self.answers.path.parent,
+        )  # fmt: skip
         self._pause = FIRST_PAUSE
 
     async def _work(self, known: Sequence[Plan], by_batch: bool) -> None:
@@ -170,7 +174,7 @@ class BatchSending:
         wanted = self._outcomes.open
         for one in known:
             if one.state == "planned" and one.project == self.ledger.project:
-                self._drop(one)  # an earlier run ended before it sent anything
+                self._creation.drop(one)  # an earlier run ended before it sent anything
         ours = [plan for plan in known if plan.keys & wanted.keys()]
         found = [plan for plan in ours if plan.open]
         if not wanted.keys() <= _keys(found):  # else nothing is bought, and nobody is asked
@@ -195,86 +199,22 @@ class BatchSending:
         keys = sorted(plan.keys & self._outcomes.open.keys())
         self._outcomes.take_up(keys)
         await self._outcomes.put_back(keys, "never became a batch")
-        self._drop(plan)
+        self._creation.drop(plan)
         return None
-
-    def _drop(self, plan: Plan) -> None:
-        self._record.note(plan, "dropped")
-        batch_record.forget_requests(self.answers.path.parent, plan)
 
     async def _submit(self) -> None:
         """Make batches of what is queued, as long as money and the service's queue allow it."""
         queue = self._outcomes.queue
         while queue and self._fetching.full_for() <= 0 and not self._stopping.wanted.is_set():
-            requests = self._cut()
+            requests = self._creation.cut(self._fetching.most_requests)
             if requests:
-                await self._create(requests)
+                plan = await self._creation.create(requests)
+                self._fetching.add(plan, f"{len(requests):,} requests; {SAFE}")
+                self._pause = FIRST_PAUSE
             elif self._fetching.flights:
                 return  # until others have settled
-            else:  # it says why it does not fit
-                await self.budget.reserve(most_of(next(iter(queue.values())), self._less))
-
-    def _cut(self) -> list[Request]:
-        """Return the next requests that fit into one batch, and whose most fits the budget."""
-        taken: list[Request] = []
-        size, most = 0, 0.0
-        for request in self._outcomes.queue.values():
-            size += len(line_of(request))
-            most += most_of(request, self._less)
-            other = taken and (request.model != taken[0].model or size > MOST_BYTES)
-            full = len(taken) >= self._fetching.most_requests
-            if full or other or not self.budget.fits(most):
-                break
-            taken.append(request)
-        return taken
-
-    async def _create(self, requests: Sequence[Request]) -> None:
-        """Plan, upload, create; each step is on disk before the next."""
-        keys = [request.key for request in requests]
-        plan = Plan.of(keys, self.provider.host, self.ledger.project)
-        plan = self._record.note(plan, "planned")
-        batch_record.keep_requests(self.answers.path.parent, plan, requests)
-        content = b"".join(line_of(request) for request in requests)
-        what = f"the requests cannot be uploaded to {plan.host}"
-        file_id = await self._patience.ask(lambda: self._service.upload(content), what)
-        await self.budget.reserve(self._outcomes.most(keys))
-        plan = self._record.note(plan, "uploaded", file_id=file_id)
-        self._outcomes.sent(keys)
-        try:
-            plan = await self._created(plan)
-        except Refused as refusal:
-            await self._outcomes.put_back(keys, "refused by the service")
-            self._drop(plan)
-            raise LabelError(str(refusal)) from None
-        self._pause = FIRST_PAUSE
-        self._fetching.add(
-            plan,
-            f"{len(requests):,} requests; it may take 24 hours. Ctrl-C is safe: the batch goes on, "
-            "and the same command takes it up again",
-        )
-
-    async def _created(self, plan: Plan) -> Plan:
-        """Return the plan as a batch that exists, once.
-
-        Raises:
-            Refused: the service will not have it, so it does not exist.
-            LabelError: it may exist; the next run finds out.
-        """
-        begun, pause = self.clock(), CREATE_PAUSE
-        while True:
-            try:
-                batch = await self._service.create(plan.file_id, plan.metadata)
-                return self._record.note(plan, "created", batch_id=batch.batch_id)
-            except TryAgain as error:
-                fault = error
-            except LabelError as error:
-                raise Refused(str(error)) from None
-            if fault.may_be_billed and (found := await self._adoption.lost(plan)):
-                return found
-            if self.clock() - begun + pause > self.transport.retry_seconds:
-                raise LabelError(f"{plan.host} creates no batch ({fault.why}); run it again")
-            await self.sleep(max(pause, fault.wait or 0.0))
-            pause *= 2
+            else:
+                await self._creation.refuse()
 
     async def _rest(self) -> None:
         """Wait until the next look, or until somebody wants to stop."""
@@ -308,10 +248,6 @@ class BatchSending:
             self.provider, self.transport, self.price, self.budget, self.answers, self.ledger,
             self.clock, self.sleep, self.observe, self.rows, self.failed,
         ).send(requests)  # fmt: skip
-
-
-class Refused(Exception):  # noqa: N818 - a state of a batch
-    """The service will not have a batch."""
 
 
 def _subject(request: Request) -> tuple[Any, ...]:

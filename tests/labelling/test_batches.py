@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import LabelError, SpendRefused
-from pipeline.labelling import batch_record, ledger
+from pipeline.labelling import batch_record, key, ledger
 from pipeline.labelling.batches import to_buy
 from pipeline.labelling.budget import Budget, most_of
 from pipeline.labelling.journal import Journal, LineFile
@@ -415,3 +415,18 @@ def test_answers_that_nobody_asks_for_any_more_are_kept(world: World) -> None:
     assert len(world.last.rows) == COUNT
     assert not under_way(world)
     assert not list(world.folder.glob("*.asked.jsonl"))
+
+
+def test_a_new_key_version_buys_nothing_that_is_under_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Killed):
+        run(world, wire=Wire(world.service, kill=4))
+    before = {request.key for request in asked(COUNT)}
+    monkeypatch.setattr(key, "KEY_VERSION", 99)
+    monkeypatch.setattr(batch_record, "KEY_VERSION", 99)
+    assert not before & {request.key for request in asked(COUNT)}
+    run(world)
+    assert len(world.last.rows) == COUNT
+    assert {row["key"] for row in world.last.rows} == {request.key for request in asked(COUNT)}
+    assert len(world.service.batches.batches) == 1
