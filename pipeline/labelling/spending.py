@@ -11,7 +11,7 @@ Counted once each:
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,13 +89,13 @@ def spent(paths: Paths, journal: Journal) -> Spent:
         LabelError: a file that names a store's parts cannot be read.
     """
     stores = [_Recorded.of(names, folder) for names, folder in paths.recorded_stores()]
-    counted = {part for one in stores for part in one.parts}
+    counted = {part for one in stores for part in one.counted}
     attempts = _attempts(journal, project_identity(paths.root), counted)
     _end_by_journal(attempts, journal)
     most = attempts.most
     return Spent(
         stored_usd=sum(one.cost_usd for one in stores),
-        unstored_usd=_unstored(attempts, paths),
+        unstored_usd=_unstored(attempts, stores),
         unknown_usd=sum(most.values()),
         unknown_of=most,
     )
@@ -105,7 +105,9 @@ def spent(paths: Paths, journal: Journal) -> Spent:
 class _Recorded:
     """A store as its file of names and its folder tell it."""
 
-    parts: frozenset[str]
+    folder: Path
+    counted: frozenset[str]
+    """The parts whose answers are in the cost."""
     cost_usd: float
 
     @classmethod
@@ -121,9 +123,14 @@ class _Recorded:
                 f"{names}`"
             ) from None
         here = {path.name for path in store.Store(folder).parts()}
-        if not here <= recorded:  # a run was killed before it wrote the names
-            cost = max(cost, store.summary(folder).bought.cost_usd)
-        return cls(frozenset(recorded | here), cost)
+        if here > recorded:  # a run was killed before it wrote the names
+            return cls(folder, frozenset(here), store.summary(folder).bought.cost_usd)
+        return cls(folder, frozenset(recorded), cost)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether what is in the folder is what the cost is of."""
+        return self.counted == {path.name for path in store.Store(self.folder).parts()}
 
 
 def _attempts(journal: Journal, project: str, counted: Collection[str]) -> _Attempts:
@@ -152,15 +159,16 @@ def _end_by_journal(attempts: _Attempts, journal: Journal) -> None:
                 attempts.answered[key].append(cost)
 
 
-def _unstored(attempts: _Attempts, paths: Paths) -> float:
+def _unstored(attempts: _Attempts, stores: Sequence[_Recorded]) -> float:
     """Return what the answers have cost that no store has; of several to one request one is there.
 
     The ledger says where answers went; only those it does not know of are looked for.
     """
     left = {key for key in attempts.answered if key not in attempts.stored}
     stored = attempts.stored
-    for folder in paths.stores() if left else ():
-        stored |= left.intersection(store.Store(folder).read(["key"])["key"])
+    for one in stores if left else ():
+        if one.is_here:
+            stored |= left.intersection(store.Store(one.folder).read(["key"])["key"])
     return sum(
         sum(costs[:-1] if key in stored else costs) for key, costs in attempts.answered.items()
     )

@@ -155,6 +155,18 @@ def test_an_answer_in_a_part_that_is_not_here_counts_once(
     assert spent() == Spent(COST, 0.0, 0.0)
 
 
+def test_a_part_beside_one_that_is_not_here_counts_by_the_ledger(
+    empty: Paths, ledger: Ledger, spent: Spend
+) -> None:
+    """A colleague's part was not pulled, and a run was killed before it wrote the names."""
+    theirs = put(empty, OTHER)
+    ledger.note(ONE, "sent", 1.0)
+    ledger.note(ONE, "answered", COST)
+    ledger.note_part(put(empty, ONE, recorded=False), [ONE.key])
+    theirs.unlink()
+    assert spent() == Spent(COST, COST, 0.0)
+
+
 def test_a_part_that_was_given_up_leaves_its_answers_spent(
     empty: Paths, ledger: Ledger, spent: Spend
 ) -> None:
