@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 PROJECT = Path(__file__).resolve().parent.parent
 MODULES = sorted((PROJECT / "pipeline").rglob("*.py"))
+BENCHMARKS = sorted((PROJECT / "benchmarks").rglob("*.py"))
 
 
 def name_of(path: Path) -> str:
@@ -70,6 +71,45 @@ def test_a_module_needs_no_pandas_no_pickle_and_does_not_print(path: Path) -> No
     assert roots.isdisjoint({"pandas", "pickle", "joblib", "shelve", "marshal", "tests"})
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     assert [one for one in calls if ast.unparse(one.func) in ("print", "torch.save")] == []
+
+
+RUNNING = {"eval", "exec", "compile", "__import__", "breakpoint"}
+LOADING = {"torch.load", "np.load", "numpy.load"}
+SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
+READING = {"read_parquet", "scan_parquet", "read_parquet_schema", "read_table", "ParquetFile"}
+"""Calls that open Parquet files, by their last name."""
+
+
+@pytest.mark.parametrize("path", [*MODULES, *BENCHMARKS], ids=str)
+def test_nothing_that_was_read_is_ever_run(path: Path) -> None:
+    """No code from text, no pickle in any dress, no shell, no YAML that makes objects."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    roots = {imported.split(".")[0] for imported in imports(tree)}
+    assert roots.isdisjoint(
+        {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "yaml"}
+    )
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = ast.unparse(call.func)
+        named = {one.arg: ast.unparse(one.value) for one in call.keywords}
+        assert name not in RUNNING | LOADING | SHELLS, f"{path}: {name}"
+        assert named.get("shell", "False") == "False", f"{path}: {name} through a shell"
+        assert named.get("allow_pickle", "False") == "False", f"{path}: {name} with pickle"
+        if name == "YAML" and path in MODULES:
+            assert named.get("typ") == "'safe'", f"{path}: YAML that is not safe"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if "labelling" in path.parts or "stages" in path.parts],
+    ids=name_of,
+)  # fmt: skip
+def test_only_the_store_opens_its_parts(path: Path) -> None:
+    """A part is checked against its name before anything is read from it."""
+    if path.name == "store.py":
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not names & READING
+    assert {"pyarrow", "duckdb"}.isdisjoint(one.split(".")[0] for one in imports(tree))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
