@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.errors import LabelError
+from pipeline.labelling.announced import Allowance, Announced
 from pipeline.labelling.providers import openai_compatible
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Answer, Case
-from pipeline.labelling.retry import Failed, TryAgain
+from pipeline.labelling.retry import RATE_LIMIT, Failed, TryAgain
 from pipeline.params import Params
 from tests.labelling.conftest import StartStub, Stub, catalog, paying, recorded, sessions
 
@@ -82,6 +84,157 @@ def test_every_answer_has_a_final_outcome(
 ) -> None:
     answer = answered(params, start_stub(fault))
     assert (answer.outcome, answer.response) == (outcome, response)
+
+
+def said(*lines: object) -> str:
+    """Return a stream of server-sent events."""
+    return "".join(f"data: {json.dumps(line)}\n\n" for line in lines) + "data: [DONE]\n\n"
+
+
+def piece(text: str | None, reason: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
+
+
+STREAM = said(
+    {"choices": [{"index": 0, "delta": {"role": "assistant"}}]},
+    piece('{"rank'),
+    piece('ing": []}'),
+    piece(None, "length"),
+    {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4}},
+)
+
+
+@pytest.mark.parametrize(
+    ("fault", "response", "tokens"),
+    [
+        # reasoning apart from the answer, and in the answer's place
+        ({"message": {"content": "a", "reasoning_content": "b"}, "usage": None}, "a", (None, None)),
+        ({"message": {"content": None, "reasoning_content": "b"}, "usage": None}, "b", (None,) * 2),
+        ({"message": {"content": "", "reasoning": "b"}, "usage": None}, "b", (None, None)),
+        # a stream that nobody asked for
+        ({"body": STREAM}, '{"ranking": []}', (9, 4)),
+        # usage under other names, and where only the total has the reasoning
+        ({"content": "a", "usage": {"input_tokens": 7, "output_tokens": 3}}, "a", (7, 3)),
+        (
+            {
+                "content": "a",
+                "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 90},
+            },
+            "a",
+            (7, 83),
+        ),
+        # usage that cannot be meant
+        (
+            {"content": "a", "usage": {"prompt_tokens": True, "completion_tokens": "3"}},
+            "a",
+            (None, None),
+        ),
+        ({"content": "a", "usage": {"prompt_tokens": -1}}, "a", (None, None)),
+        ({"content": "a", "usage": [1, 2]}, "a", (None, None)),
+        # further fields
+        ({"content": "a", "usage": None, "also": {"system_fingerprint": "fp_1"}}, "a", (None,) * 2),
+    ],
+)
+def test_services_differ_in_small_ways(
+    params: Params,
+    start_stub: StartStub,
+    fault: dict[str, Any],
+    response: str,
+    tokens: tuple[int | None, int | None],
+) -> None:
+    answer = answered(params, start_stub(fault))
+    assert (answer.response, answer.prompt_tokens, answer.completion_tokens) == (response, *tokens)
+
+
+def test_a_stream_that_ends_early_is_truncated_and_an_empty_one_no_answer(
+    params: Params, start_stub: StartStub
+) -> None:
+    assert answered(params, start_stub({"body": STREAM})).outcome == "truncated"
+    with pytest.raises(Failed, match="no message in the reply"):
+        answered(params, start_stub({"body": said()}))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"error": {"message": "no", "code": "bad"}}', r"\(bad\): no"),
+        ('[{"error": {"message": "no", "code": 400}}]', r"\(400\): no"),
+        ('{"error": "no"}', ": no"),
+        ('{"detail": "no"}', ": no"),
+        ('{"message": "no", "type": "bad"}', r"\(bad\): no"),
+        ("no", ": no"),
+        ("", ": no reason given"),
+        ("null", ": null"),
+    ],
+)
+def test_the_words_of_a_refusal_are_found_in_every_form(
+    params: Params, start_stub: StartStub, body: str, words: str
+) -> None:
+    with pytest.raises(LabelError, match=f"answered 400.*{words}$"):
+        answered(params, start_stub({"status": 400, "body": body}))
+
+
+def test_an_error_within_a_reply_of_200_has_the_status_it_names(
+    params: Params, start_stub: StartStub
+) -> None:
+    for code, kind in ((429, TryAgain), (502, TryAgain), (401, LabelError)):
+        body = json.dumps({"error": {"code": code, "message": "no"}})
+        with pytest.raises(kind):
+            answered(params, start_stub({"body": body}))
+    with pytest.raises(TryAgain, match="the service broke off") as fault:
+        answered(params, start_stub({"finish_reason": "error", "content": "a"}))
+    assert fault.value.may_be_billed
+
+
+def test_limits_are_heard_in_answers_and_in_refusals(params: Params, start_stub: StartStub) -> None:
+    headers = {"x-ratelimit-limit-requests": "60", "x-ratelimit-limit-tokens": "9000"}
+    heard = Announced(Allowance(60.0), Allowance(9_000.0))
+    assert answered(params, start_stub({"headers": headers})).announced == heard
+    with pytest.raises(TryAgain) as fault:
+        answered(params, start_stub({"status": 429, "headers": headers}))
+    assert (fault.value.announced, fault.value.why) == (heard, RATE_LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("base", "address"),
+    [
+        ("https://api.example.org/v1", "https://api.example.org/v1/chat/completions"),
+        ("https://api.example.org/v1/", "https://api.example.org/v1/chat/completions"),
+        ("https://api.example.org", "https://api.example.org/chat/completions"),
+        (
+            "https://a.example.org/openai/deployments/d?api-version=2024-10-21",
+            "https://a.example.org/openai/deployments/d/chat/completions?api-version=2024-10-21",
+        ),
+    ],
+)
+def test_the_query_of_an_address_stays(base: str, address: str) -> None:
+    assert openai_compatible.address_of(base, "/chat/completions") == address
+
+
+def test_azure_gets_its_header_and_its_version(params: Params, start_stub: StartStub) -> None:
+    stub = start_stub()
+    versioned = replace(stub, url=f"{stub.url}?api-version=2024-10-21")
+    answered(params, versioned, api_key_header="api-key")
+    (seen,) = stub.seen()
+    assert seen["path"] == "/v1/chat/completions?api-version=2024-10-21"
+    assert seen["headers"]["api-key"] == KEY
+    assert "Authorization" not in seen["headers"]
+
+
+def test_an_address_with_a_password_is_refused(params: Params, tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match="holds a user or a password") as error:
+        answered(params, Stub("https://me:secret-5f2b@api.example.org/v1", tmp_path))
+    assert "secret-5f2b" not in str(error.value)
+
+
+@pytest.mark.parametrize("form", ["none", "json_object", "json_schema"])
+def test_the_form_of_an_answer_is_asked_for(
+    params: Params, start_stub: StartStub, form: str
+) -> None:
+    stub = start_stub()
+    label = params.label.model_copy(update={"response_schema": form})
+    answered(params.model_copy(update={"label": label}), stub)
+    assert json.loads(stub.seen()[0]["body"]).get("response_format", {}).get("type", "none") == form
 
 
 def test_an_answer_without_usage_says_that_it_is_not_known(
