@@ -99,7 +99,8 @@ def _recorded(names: Path) -> Mapping[str, Any]:
         return {"paid": []}
     content = names.read_bytes()
     try:
-        return {**json.loads(content), "paid": paid_names(content)}
+        paid = paid_names(content)
+        return {**json.loads(content), "paid": paid}
     except ValueError:
         raise LabelError(
             f"{names}: not readable, so it cannot be told which paid parts there are; after a "
