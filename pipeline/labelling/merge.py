@@ -5,16 +5,14 @@ Two people bought different labels; Git merges what it can, and what remains are
 way, in the checkout of whoever merges (their parts must be in the cache or in the remote):
 
     git fetch
-    git merge origin/main               # conflicts in dvc.lock and reports? then, and only then:
-    git checkout --ours -- dvc.lock reports
-    distilrec labels merge origin/main  # copies their parts, unites the names
-    dvc repro                           # buys nothing, records the union, follows up
-    git add dvc.lock reports
+    git merge --no-commit origin/main
+    git checkout HEAD -- dvc.lock reports    # ours, whole: never a mixture of both
+    distilrec labels merge origin/main       # their parts, and the names of all
+    dvc repro                                # buys nothing, records the union, follows up
+    git add params.yaml dvc.lock reports
     git commit
 
-A mixed or one-sided `dvc.lock` is safe: `dvc repro` runs the paying stages in place and finds every
-answer here. A conflict in `params.yaml` is a difference of opinion and stays for its owner to mend.
-Do not `dvc checkout` between the merge and `dvc repro`: it would take the other side's parts away.
+No `dvc checkout` between the merge and `dvc repro`: it would take one side's parts away again.
 """
 
 from collections.abc import Iterable
