@@ -60,6 +60,8 @@ class Service:
 
     async def answer(self, request: Request) -> Answer:
         """Answer after a while, or not; bill in most cases."""
+        if not self.lives:  # the process is dead: nothing more is sent, what was sent is billed
+            raise asyncio.CancelledError
         for _ in range(self.chance.randrange(4)):
             await asyncio.sleep(0)
         prompt = self.chance.randint(1, prompt_bytes(request) + FRAME_TOKENS)

@@ -86,9 +86,8 @@ class Budget:
                 if self._reserved_usd <= 0:
                     raise SpendRefused(
                         f"label_transport.budget_usd {self.cap_usd:g} is used up: "
-                        f"${self.spent_usd:.4f} spent on this project's labels and the next "
-                        f"request may cost ${most_usd:.4f}; what was answered is saved; raise it "
-                        "in params.yaml to go on, or fetch what others bought with `dvc pull`"
+                        f"${self.spent_usd:.4f} is spent on this project's labels and the next "
+                        f"request may cost ${most_usd:.4f}"
                     )
                 await self._changed.wait()
             self._reserved_usd += most_usd

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from pipeline import console
-from pipeline.errors import LabelError
+from pipeline.errors import LabelError, SpendRefused
 from pipeline.labelling import lock, parts, plan, spending, store
 from pipeline.labelling.batches import (
     BatchProvider,
@@ -211,6 +211,13 @@ class Buyer:
             try:
                 with meter:
                     asyncio.run(sending.send(made.missing))
+            except SpendRefused as refusal:
+                raise SpendRefused(
+                    f"{title}: {refusal}; {len(sending.rows):,} of {len(made.missing):,} planned "
+                    "requests were answered and are saved. To buy the others raise it below "
+                    "label_transport in params.yaml and run the same command; to fetch what others "
+                    f"bought run `dvc pull {title}`"
+                ) from None
             finally:
                 self._save(store.frame(sending.rows), ledger)
                 bought = _bought(sending)

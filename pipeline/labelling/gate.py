@@ -69,7 +69,8 @@ def gate(
         batched: they are sent in batches, at their price.
 
     Raises:
-        SpendRefused: a price is unknown, or more is missing than was allowed.
+        SpendRefused: a price is unknown, an answer has no bound, or more is missing than was
+            allowed.
     """
     price = price_of(label, transport, batched=batched)
     if price is None:
@@ -81,6 +82,7 @@ def gate(
         )
     if not missing:  # all of it is in batches that exist
         return price
+    most_of(missing[0], price)  # all have the same bound, or none
     plan = estimate(missing, transport)
     about = plan.cost_usd(price) or 0.0
     faults, ways = [], []

@@ -188,6 +188,18 @@ def test_what_was_answered_before_a_refusal_is_saved(shop: Shop) -> None:
     assert shop.buy().answered == 2
 
 
+def test_a_budget_that_ends_on_the_way_saves_what_was_bought(shop: Shop) -> None:
+    dear = {"usage": {"prompt_tokens": 1_400, "completion_tokens": 500}}
+    shop.serve({}, dear, concurrency=1, budget_usd=0.0045)
+    with pytest.raises(SpendRefused) as refusal:
+        shop.buy()
+    text = str(refusal.value)
+    assert text.startswith("data/labels/tiny: label_transport.budget_usd 0.0045 is used up: $0.0030 is")
+    assert "; 1 of 3 planned requests were answered and are saved. To buy the others raise" in text
+    assert text.endswith("run `dvc pull data/labels/tiny`")
+    assert shop.stored() == 1
+
+
 def test_an_answer_that_cannot_be_used_is_asked_again_as_often_as_allowed(shop: Shop) -> None:
     shop.serve({}, {"content": "sorry"}, {}, {}, {"content": "sorry"}, concurrency=1)
     patient = shop.labelled_by(max_repeats=2)

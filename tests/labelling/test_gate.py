@@ -1,5 +1,6 @@
 """The gate: what is estimated, what is refused, and what the refusal says."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,14 @@ def test_a_server_of_one_s_own_needs_no_budget(
 ) -> None:
     free = allowed(transport, price_input=0.0, price_output=0.0)
     assert gate([ASKED], label, free, "s", 0) == Price(0.0, 0.0)
+
+
+def test_answers_without_a_bound_are_refused_before_anything_is_sent(
+    label: LabelParams, transport: LabelTransportParams
+) -> None:
+    body = {name: value for name, value in ASKED.body.items() if name != "max_tokens"}
+    with pytest.raises(SpendRefused, match=r"label\.max_tokens is null"):
+        gate([replace(ASKED, body=body)], label, allowed(transport, budget_usd=9.0), "s", 0)
 
 
 def test_what_is_on_its_way_already_is_not_asked_for_again(

@@ -223,7 +223,9 @@ def test_a_crash_loop_cannot_spend_a_budget_twice(shop: Shop) -> None:
         shop.buy()
     for _ in range(3):
         shop.forget_stores()
-        with pytest.raises(SpendRefused, match=r"budget_usd 0\.0065 is used up: \$0\.0045 spent"):
+        with pytest.raises(
+            SpendRefused, match=r"budget_usd 0\.0065 is used up: \$0\.0045 is spent"
+        ):
             shop.buy()
     assert shop.sold == 3
     assert spending.spent(shop.paths, Journal.here()).total_usd == pytest.approx(3 * 0.0015)
