@@ -189,8 +189,13 @@ class Store:
         ]
 
     def set_aside(self, folder: Path) -> list[str]:
-        """Move damaged parts to another folder, so that they are not shared, and return names."""
+        """Move damaged parts to another folder, so that they are not shared, and return names.
+
+        What a killed run left half-written goes for good: the journal has its answers.
+        """
         names = []
+        for leftover in self.folder.glob(".*.parquet.*.tmp"):
+            leftover.unlink(missing_ok=True)
         for path in self.damaged():
             with reaching(folder, "written"):
                 folder.mkdir(parents=True, exist_ok=True)

@@ -260,3 +260,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(LabelError, match="cannot be written"):
         Store(tmp_path / "file/store").write(rows("a"))
+
+
+def test_what_a_killed_run_left_half_written_is_no_part_and_goes(tmp_path: Path) -> None:
+    here = Store(tmp_path)
+    path = here.write(rows("a"))
+    assert path is not None
+    half = tmp_path / f".{path.name}.0123456789ab.tmp"
+    half.write_bytes(path.read_bytes()[:100])
+    assert here.parts() == [path]
+    assert here.set_aside(tmp_path / "aside") == []
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
