@@ -45,8 +45,15 @@ class Project:
             stdin=subprocess.DEVNULL,
             timeout=500,
         )
+        with self.said.open("a") as said:
+            said.write(done.stdout + done.stderr)
         assert not check or done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
         return done
+
+    @property
+    def said(self) -> Path:
+        """The file of what all commands have printed."""
+        return self.home / "said.txt"
 
     def dvc(self, *words: str | Path) -> str:
         """Run `dvc` and return what it printed."""
@@ -54,15 +61,16 @@ class Project:
 
     def start(self, *words: str | Path) -> subprocess.Popen[bytes]:
         """Start a command in a process group of its own, so that it can be killed as a whole."""
-        return subprocess.Popen(
-            [str(word) for word in words],
-            cwd=self.root,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with self.said.open("a") as said:
+            return subprocess.Popen(
+                [str(word) for word in words],
+                cwd=self.root,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
 
     def repro(self, *words: str) -> set[str]:
         """Run `dvc repro` and return the stages that ran: ``teacher shop/fpmc/strong/1``.
@@ -127,6 +135,12 @@ def copy_of_the_project(root: Path) -> Project:
         else:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(SOURCE / name, root / name)
+    return empty_repository(root)
+
+
+def empty_repository(root: Path) -> Project:
+    """Return a repository without a commit in a folder, whatever files are in it."""
+    root.mkdir(parents=True, exist_ok=True)
     project = Project(root, _new_home(root))
     project.run("git", "init", "--quiet", "--initial-branch", "main")
     return project

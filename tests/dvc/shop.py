@@ -29,6 +29,12 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+FIRST_SECOND = 15_717 * 86_400
+"""Midnight of the first day; all times begin with 13, and no prompt may hold one of them."""
+CANARY = "canary"
+"""Stands in whatever of the log must not leave the machine: customers, articles, other columns."""
+
+
 def section(folder: str) -> dict[str, Any]:
     """Return the dataset's section of `params.yaml`."""
     log = {"events": "events.csv", "items": "items.csv", "user": "customer", "item": "article"}
@@ -37,27 +43,40 @@ def section(folder: str) -> dict[str, Any]:
 
 
 def look_at_one_more(folder: Path) -> None:
-    """Add one row: on the first day the customer has looked at one more article."""
+    """Add one row: in the first session the customer has looked at one more article."""
     events = folder / "events.csv"
-    rows = events.read_text().splitlines()
-    first_day = {row.split(",")[1] for row in rows[1:] if int(row.split(",")[2]) < 86_400}
-    article = next(item for item in range(ITEMS) if str(item) not in first_day)
-    events.write_text("\n".join([*rows, f"0,{article},30"]) + "\n")
+    _, first, *_ = rows = events.read_text().splitlines()
+    customer, _, seconds, device = first.split(",")
+    session = [row.split(",")[1] for row in rows if row.split(",")[0] == customer][:7]
+    other = next(_article(item) for item in range(ITEMS) if _article(item) not in session)
+    events.write_text("\n".join([*rows, f"{customer},{other},{int(seconds) + 30},{device}"]) + "\n")
 
 
 def write(folder: Path, seed: int) -> None:
     """Write the events and items of 60 days: a customer looks at one kind of furniture a day."""
     draw = random.Random(seed)  # noqa: S311 - a made-up log
     folder.mkdir(parents=True)
-    events = ["customer,article,seconds"]
+    events = ["customer,article,seconds,device"]
     for day in range(SESSIONS):
         kind = draw.randrange(len(KINDS))
         own = [item for item in range(ITEMS) if item % len(KINDS) == kind]
         seen = draw.sample(own, 5) + draw.sample(range(ITEMS), 2)
         for place, item in enumerate(dict.fromkeys(seen)):
-            events.append(f"{day % 7},{item},{day * 86_400 + place * 60}")
+            seconds = FIRST_SECOND + day * 86_400 + place * 60
+            events.append(f"{CANARY}-customer-{day % 7},{_article(item)},{seconds},{CANARY}-device")
     names = [
-        f"{item},{KINDS[item % len(KINDS)]} number {item // len(KINDS)}" for item in range(ITEMS)
+        f"{_article(item)},{KINDS[item % len(KINDS)]} number {item // len(KINDS)},{CANARY}-margin"
+        for item in range(ITEMS)
     ]
     (folder / "events.csv").write_text("\n".join(events) + "\n")
-    (folder / "items.csv").write_text("\n".join(["article,name", *names]) + "\n")
+    (folder / "items.csv").write_text("\n".join(["article,name,margin", *names]) + "\n")
+
+
+def times(folder: Path) -> set[str]:
+    """Return all times of the log, as written."""
+    rows = (folder / "events.csv").read_text().splitlines()
+    return {row.split(",")[2] for row in rows[1:]}
+
+
+def _article(item: int) -> str:
+    return f"{CANARY}-article-{item}"

@@ -20,7 +20,7 @@ from tests.dvc.paid import (
 )
 from tests.dvc.project import Project
 
-pytestmark = [pytest.mark.dvc, pytest.mark.xdist_group("dvc")]
+pytestmark = [pytest.mark.dvc, pytest.mark.xdist_group("paid")]
 
 BOUGHT = 12
 TRAINING_SESSIONS = 36
@@ -166,6 +166,19 @@ def test_after_git_clean_what_was_shared_is_pulled(shared: Project, till: Till) 
     shared.dvc("pull", *BEFORE_LABELS)
     assert type_what_it_says(shared, "dvc", "repro") == [f"dvc pull {store}" for store in STORES]
     assert till.paid() == []
+
+
+def test_after_git_clean_what_nobody_shared_is_taken_from_the_journal(
+    project: Project, till: Till
+) -> None:
+    before = held(project)
+    project.run("git", "clean", "-fdx", "--quiet", *STORES, ".dvc/cache")
+    stopped = project.run("dvc", "repro", check=False)
+    assert "`distilrec labels recover shop`" in stopped.stderr
+    project.run("distilrec", "labels", "recover", "shop")
+    project.dvc("repro")
+    assert till.paid() == []
+    assert sorted(held(project)) == sorted(before)
 
 
 def test_dvc_checkout_force_costs_nothing(project: Project, till: Till) -> None:

@@ -10,10 +10,11 @@ from moto.server import ThreadedMotoServer
 
 from tests.dvc.documented import follow
 from tests.dvc.paid import STORES, Till, held, missing
-from tests.dvc.project import Project
+from tests.dvc.project import SOURCE, Project, empty_repository
 
-pytestmark = [pytest.mark.dvc, pytest.mark.xdist_group("dvc")]
+pytestmark = [pytest.mark.dvc, pytest.mark.xdist_group("paid")]
 
+ATTRIBUTES = SOURCE / ".gitattributes"
 ACCESS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 HARDEST, COUNT = 4, 18  # of 36 training sessions, so that the easiest are others
 
@@ -105,3 +106,23 @@ def test_one_who_got_the_labels_alone_trains_anew_and_buys_nothing(
     assert not list((tmp_path / "labels").rglob("*.safetensors"))
     assert till.paid() == []
     assert set(held(second)) == set(held(first))
+
+
+@pytest.mark.parametrize("marked", [True, False], ids=["as here", "without our mark"])
+def test_git_keeps_our_dvc_lock_whole_where_both_have_changed_it(
+    tmp_path: Path, marked: bool
+) -> None:
+    project = empty_repository(tmp_path / "project")
+    lock, lines = project.root / "dvc.lock", [f"line {n}" for n in range(30)]
+    (project.root / ".gitattributes").write_text(ATTRIBUTES.read_text() if marked else "")
+    lock.write_text("\n".join(lines))
+    project.commit("both")
+    project.run("git", "checkout", "--quiet", "-b", "theirs")
+    lock.write_text("\n".join([*lines[:-1], "theirs"]))
+    project.commit("theirs")
+    project.run("git", "checkout", "--quiet", "main")
+    ours = "\n".join(["ours", *lines[1:]])
+    lock.write_text(ours)
+    project.commit("ours")
+    merged = project.run("git", "merge", "--no-commit", "theirs", check=False)
+    assert (merged.returncode, lock.read_text() == ours) == ((1, True) if marked else (0, False))
