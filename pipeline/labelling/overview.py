@@ -3,12 +3,13 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import polars as pl
 
 from pipeline.errors import DataError, LabelError
-from pipeline.labelling import batch_record, ledger, parts, rankings, spending, store
+from pipeline.labelling import batch_record, ledger, lock, parts, rankings, spending, store
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import asked, cell_cases, context_of, hints_place, labels_place
 from pipeline.labelling.identity import project_identity
@@ -114,18 +115,22 @@ def clear_journal(paths: Paths, *, anyway: bool) -> int:
     """Delete the journal's files of answers and return their number.
 
     Raises:
-        LabelError: answers are in no store of this project, and it was not said to delete them.
+        LabelError: answers are in no store of this project, and it was not said to delete them; or
+            a labeller of some project is at work.
     """
     journal = Journal.here()
-    saved = [Store(folder).read(["key"]) for folder in paths.stores()]
-    lost = set(journal.read()["key"]).difference(*(rows["key"] for rows in saved))
-    if lost and not anyway:
-        raise LabelError(
-            f"{journal.folder}: {len(lost):,} answers are in no store of this project, so clearing "
-            "would lose them; nothing was deleted; `distilrec hints` and `label` take what they "
-            "ask from here, `--clear --yes` deletes all the same"
-        )
-    return journal.clear()
+    with ExitStack() as labellers:
+        for path in sorted(journal.folder.glob("*.lock")):
+            labellers.enter_context(lock.held(path, f"{journal.folder}"))
+        saved = [Store(folder).read(["key"])["key"] for folder in paths.stores()]
+        lost = journal.read(known=lambda: set().union(*saved)).height
+        if lost and not anyway:
+            raise LabelError(
+                f"{journal.folder}: {lost:,} answers are in no store of this project, so clearing "
+                "would lose them; nothing was deleted; `distilrec hints` and `label` take what "
+                "they ask from here, `--clear --yes` deletes all the same"
+            )
+        return journal.clear()
 
 
 def shown_labels(params: Params, paths: Paths, dataset: str, session: int) -> list[Row]:

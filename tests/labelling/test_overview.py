@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.labelling import overview
+from pipeline.labelling import lock, overview
 from pipeline.labelling.journal import Journal
 from tests.labelling.buying import Shop
 from tests.labelling.conftest import DATASET
@@ -42,6 +42,19 @@ def test_the_journal_is_cleared_only_of_what_a_store_has(
     shutil.move(shop.paths.root / "elsewhere", held)
     assert CliRunner().invoke(app, command).exit_code == 0
     assert Journal.here().files() == []
+
+
+def test_the_journal_is_not_cleared_while_somebody_writes_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.serve()
+    shop.buy()
+    monkeypatch.chdir(shop.paths.root)
+    (purse,) = Journal.here().folder.glob("*.lock")
+    with lock.held(purse, "x"):
+        refused = CliRunner().invoke(app, ["labels", "journal", "--clear", "--yes"])
+    assert "another labeller is at work" in str(refused.exception)
+    assert Journal.here().read().height == 4
 
 
 def test_the_journal_is_cleared_of_everything_on_request(
