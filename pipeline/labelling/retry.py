@@ -41,8 +41,9 @@ class TryAgain(Failed):
         wait: float | None = None,
         may_be_billed: bool = False,
         announced: Announced | None = None,
+        said: str = "",
     ) -> None:
-        super().__init__(why, may_be_billed)
+        super().__init__(why, may_be_billed, said)
         self.wait = wait
         """Seconds the service asked for."""
         self.announced = announced

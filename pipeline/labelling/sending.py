@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipeline import console
 from pipeline.errors import LabelError, PipelineError
 from pipeline.labelling import store
 from pipeline.labelling.announced import Announced
@@ -26,6 +27,7 @@ from pipeline.labelling.stopping import Stopping
 from pipeline.labelling.tokens import TokenGauge
 from pipeline.params import LabelTransportParams
 
+LONGEST_SHOWN = 300  # characters of a service's words on a terminal
 HOPELESS = 10  # failures one after another, none answered between, end the run
 
 
@@ -200,6 +202,8 @@ class Sending:
             self._limiter.hold(fault.wait)
 
     def _count(self, fault: Failed) -> None:
+        if fault.said and not self.failed[fault.why]:  # some servers call a wrong field a 500
+            console.note(f"a request failed ({fault.why}): {fault.said[:LONGEST_SHOWN]}")
         self.failed[fault.why] += 1
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= max(HOPELESS, self.transport.concurrency):

@@ -152,7 +152,8 @@ def refusal_of(reply: Reply, context: Context) -> TryAgain | LabelError:
     if is_retried(reply.status) and code not in ACCOUNT_FAULTS:
         why = RATE_LIMIT if reply.status == 429 else f"http {reply.status}"
         wait, limits = retry_after(reply.headers), announced(reply.headers)
-        return TryAgain(why, wait, may_be_billed=reply.status >= 500, announced=limits)
+        billed = reply.status >= 500
+        return TryAgain(why, wait, may_be_billed=billed, announced=limits, said=message)
     host = urlsplit(context.transport.base_url).hostname
     if 300 <= reply.status < 400:
         said = "a redirect, which is not followed; set label_transport.base_url to its goal"
