@@ -1,7 +1,5 @@
 """How `distilrec labels ...` looks: tables made for reading, or JSON."""
 
-import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +20,7 @@ def show_rows(rows: Sequence[Row], nothing: str, *, as_json: bool) -> None:
         as_json: print the rows as a JSON array instead.
     """
     if as_json:
-        return _say(_json(list(rows)))
+        return _say(console.json_text(list(rows)))
     if not rows:
         return console.note(nothing)
     headers = [_words(name) for name in rows[0]]
@@ -34,17 +32,17 @@ def show_rows(rows: Sequence[Row], nothing: str, *, as_json: bool) -> None:
     console.table(["", *names[1:]], short)
     for what, *texts in (line for line in lines if line not in short):
         if len(set(texts)) == 1:
-            console.out.print(f"{what}: {texts[0]}", markup=False)
+            console.out.print(console.plain(f"{what}: {texts[0]}"), markup=False)
         else:
             for store, text in zip(names[1:], texts, strict=True):
-                console.out.print(f"{what} of {store}: {text}", markup=False)
+                console.out.print(console.plain(f"{what} of {store}: {text}"), markup=False)
     return None
 
 
 def show_labels(labels: Sequence[Row], *, as_json: bool) -> None:
     """Print prompt, answer and ranking of a session, once for each cell that selected it."""
     if as_json:
-        return _say(_json(list(labels)))
+        return _say(console.json_text(list(labels)))
     for label in labels:
         _say(f"── {label['cell']}")
         for message in label["prompt"]:
@@ -65,13 +63,7 @@ def show_labels(labels: Sequence[Row], *, as_json: bool) -> None:
 
 def _say(text: str) -> None:
     """Print text as it is, but for what would steer a terminal."""
-    console.out.out(
-        "".join(
-            c if c == "\n" or unicodedata.category(c) != "Cc" else "\N{SYMBOL FOR ESCAPE}"
-            for c in text
-        ),
-        highlight=False,
-    )
+    console.out.out(console.plain(text), highlight=False)
 
 
 def _words(name: str) -> str:
@@ -105,7 +97,3 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{_words(name)}: {_cell(name, one)}" for name, one in value.items())
     return "not known" if value is None else str(value)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
