@@ -149,12 +149,13 @@ def _at(root: Path, revision: str) -> Revision:
     from dvc.api import DVCFileSystem  # noqa: PLC0415 - half a second that other commands save
     from dvc.config import Config  # noqa: PLC0415
     from dvc.exceptions import DvcException  # noqa: PLC0415
+    from scmrepo.exceptions import SCMError  # noqa: PLC0415
 
     try:
         # Today's remotes: the revision may be older than the one that holds its parts now.
         found = DVCFileSystem(str(root), rev=revision, config=Config(str(root / ".dvc")))
         found.repo  # noqa: B018 - opened at the first use
-    except DvcException as error:
+    except (DvcException, SCMError) as error:
         raise LabelError(
             f"labels merge: {_cause(error)}; give a branch, tag or commit (`git branch --all`)"
         ) from None

@@ -210,7 +210,10 @@ def test_outside_a_repository_it_is_one_line_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(LabelError, match="labels merge: "):
+    with pytest.raises(LabelError, match="not a git repository"):
+        merge_rows(Paths(), "main")
+    run_in(tmp_path)("git", "init", "--quiet")
+    with pytest.raises(LabelError, match="Empty git repo"):
         merge_rows(Paths(), "main")
 
 
