@@ -98,6 +98,14 @@ def test_no_minute_holds_more_than_allowed_as_the_service_counts(
     assert most_tokens <= tokens * (1 + 1e-9)
 
 
+def test_catching_up_after_a_pause_fills_no_minute_beyond_the_limit() -> None:
+    """The first ones arrive as late as can be, so that the next ones seem to come sooner."""
+    late = [Wanted(0, 0, 0, 0.99 * SAFETY_SECONDS)] * 15
+    seen = sent(600, 50, None, late + [Wanted(0, 0, 0, 0)] * 700, held=5.0)
+    assert seen[9].at - seen[0].at < 0.1  # they do catch up
+    assert fullest(seen)[0] <= 600
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.data(), st.integers(1, 300), st.integers(1, 40), st.integers(50, 20_000))
 def test_nobody_starves_and_nobody_is_overtaken(
