@@ -42,13 +42,18 @@ def limiter(requests: float, concurrency: int, tokens: float | None = None) -> L
 
 
 def sent(
-    limit: float, concurrency: int, tokens: float | None, all_: Sequence[Wanted]
+    limit: float,
+    concurrency: int,
+    tokens: float | None,
+    all_: Sequence[Wanted],
+    held: float = 0.0,
 ) -> list[Seen]:
     """Return the requests as the service saw them, in the order of their being let through."""
 
     async def run() -> list[Seen]:
         seen: list[Seen] = []
         found = limiter(limit, concurrency, tokens)
+        found.hold(held)
         loop = asyncio.get_running_loop()
 
         async def one(number: int, wanted: Wanted) -> None:
