@@ -100,6 +100,20 @@ PEERS: dict[str, Callable[[str, str, Path, int], Started]] = {
     "llama_cpp": llama_cpp,
     "litellm": litellm,
 }
+OWN_FORM = {
+    "type": "json_object",
+    "schema": {
+        "type": "object",
+        "properties": {
+            "ranking": {
+                "type": "array", "minItems": 3, "maxItems": 3,
+                "items": {"type": "string", "enum": ["C1", "C2", "C3", "C4"]},
+            }
+        },
+        "required": ["ranking"],
+    },
+}  # fmt: skip
+"""How llama.cpp's Python server takes a schema."""
 OFFLINE = {"HF_HUB_OFFLINE": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "OMP_NUM_THREADS": "1"}
 
 
@@ -226,6 +240,8 @@ def _told(rows: Sequence[dict[str, Any]], requests: Sequence[Request]) -> str:
     if rows and by_key[rows[0]["key"]].kind == "ranking":
         read = Counter(read_row(row, by_key[row["key"]]).reading.reading for row in rows)
         parts.append("read " + ", ".join(f"{name} {n}" for name, n in read.items()))
+    named = sum(bool(row["response"]) for row in rows)
+    parts += [f"{len(rows) - named} empty"] if named < len(rows) else []
     parts.append(f"usage in {counted} of {len(rows)}")
     return "; ".join(parts)
 
@@ -237,6 +253,7 @@ def checks(customer: Customer, name: str) -> Iterator[tuple[str, str]]:
     yield "hints", ask(hints=True)
     yield "response_schema: json_object", ask(response_schema="json_object")
     yield "response_schema: json_schema", ask(response_schema="json_schema")
+    yield "json_object with a schema, in extra_body", ask(extra_body={"response_format": OWN_FORM})
     yield "hints, json_schema", ask(hints=True, response_schema="json_schema")
     yield "no temperature", ask(temperature=None)
     renamed = {"max_tokens": None, "max_completion_tokens": 16}
