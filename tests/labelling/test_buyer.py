@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import files
 from pipeline.errors import DataError, LabelError, SpendRefused
-from pipeline.labelling import ledger, overview, store
+from pipeline.labelling import ledger, overview, spending, store
 from pipeline.labelling.cases import labels_place
 from pipeline.labelling.identity import project_identity
 from pipeline.labelling.journal import Journal
@@ -194,10 +194,23 @@ def test_a_budget_that_ends_on_the_way_saves_what_was_bought(shop: Shop) -> None
     with pytest.raises(SpendRefused) as refusal:
         shop.buy()
     text = str(refusal.value)
-    assert text.startswith("data/labels/tiny: label_transport.budget_usd 0.0045 is used up: $0.0030 is")
+    assert text.startswith("data/labels/tiny: label_transport.budget_usd 0.0045 is used up: $0.003")
     assert "; 1 of 3 planned requests were answered and are saved. To buy the others raise" in text
     assert text.endswith("run `dvc pull data/labels/tiny`")
     assert shop.stored() == 1
+
+
+def test_a_service_that_counts_more_than_was_allowed_stops_the_run_and_is_shown(
+    shop: Shop,
+) -> None:
+    greedy = {"usage": {"prompt_tokens": 100, "completion_tokens": 100_000}}
+    shop.serve({}, greedy, concurrency=1)
+    told = r"the service counted \$0\.200100 for a request that may cost \$0\.00\d+: it does not"
+    with pytest.raises(LabelError, match=told):
+        shop.buy()
+    assert (shop.sold, shop.stored()) == (2, 1)
+    assert spending.spent(shop.paths, Journal.here()).total_usd > 0.2
+    assert shop.buy().answered == 2
 
 
 def test_an_answer_that_cannot_be_used_is_asked_again_as_often_as_allowed(shop: Shop) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.labelling import money
+from benchmarks.record import COLUMNS
 from pipeline.labelling import spending
 from pipeline.labelling.spending import Spent
 
@@ -14,6 +15,12 @@ def test_no_trace_is_billed_above_the_cap(seed: int, tmp_path: Path) -> None:
     found = money.trace(seed, tmp_path)
     assert not found.overrun
     assert 0 <= found.billed_usd <= found.cap_usd * (1 + money.ROUNDING)
+
+
+def test_the_figures_have_the_form_of_all_others() -> None:
+    rows = money.measure(2)
+    assert all(set(row) == set(COLUMNS) for row in rows)
+    assert {row["aim"]: row["value"] for row in rows}["<= 0"] == 0
 
 
 def test_the_service_notices_a_cap_that_forgets_earlier_runs(
