@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from pipeline import console
 from pipeline.labelling import batch_outcomes, batch_record, store
 from pipeline.labelling.batch_adoption import Adoption, Patience
 from pipeline.labelling.batch_creation import Creation
@@ -22,6 +23,7 @@ from pipeline.labelling.batch_outcomes import Outcomes
 from pipeline.labelling.batch_record import Plan, Record
 from pipeline.labelling.batch_service import BatchService
 from pipeline.labelling.budget import Budget
+from pipeline.labelling.gate import dollars
 from pipeline.labelling.journal import LineFile
 from pipeline.labelling.ledger import Ledger
 from pipeline.labelling.limiter import Clock, Sleep
@@ -150,7 +152,7 @@ class BatchSending:
             self._service, record, self._outcomes, patience, self._adoption,
             self.answers.path.parent,
         )  # fmt: skip
-        self._pause = FIRST_PAUSE
+        self._pause, self._shown = FIRST_PAUSE, (-1, -1)
 
     async def _work(self, known: Sequence[Plan], by_batch: bool) -> None:
         await self._take_up(known)
@@ -165,9 +167,16 @@ class BatchSending:
                 self._pause = FIRST_PAUSE
             self._show()
             if self._stopping.wanted.is_set() or self._outcomes.error is not None:
+                self._tell_what_is_left()
                 return
             if self._fetching.flights or self._fetching.full_for() > 0:
                 await self._rest()
+
+    def _tell_what_is_left(self) -> None:
+        for flight in self._fetching.flights:
+            keys = flight.plan.keys & self._outcomes.open.keys()
+            most = dollars(self._outcomes.most(keys))
+            console.note(f"{flight}: under way, {len(keys):,} requests for at most ${most}")
 
     async def _take_up(self, known: Sequence[Plan]) -> None:
         """Look after the batches that have our requests, and queue what is in none."""
@@ -180,7 +189,9 @@ class BatchSending:
         if not wanted.keys() <= _keys(found):  # else nothing is bought, and nobody is asked
             lost = [plan for plan in ours if plan.state == "uploaded"]
             found += [plan for one in lost if (plan := await self._resolved(one))]
-            ids = {plan.batch_id for plan in (*known, *found) if plan.state != "dropped"}
+            # without keys (a damaged line) a batch is on record only by name
+            on_record = (one for one in (*known, *found) if one.keys and one.state != "dropped")
+            ids = {one.batch_id for one in on_record}
             unknown = await self._adoption.unknown(ids, wanted)
             found += [plan for plan in unknown if plan.keys & wanted.keys()]
         flying = _keys(found)
@@ -231,11 +242,15 @@ class BatchSending:
         self._pause = min(self._pause * SLOWER, LONGEST_PAUSE)
 
     def _show(self) -> None:
+        done = len(self.rows), self.failed.total()
+        if done == self._shown:  # a day has many looks
+            return
+        self._shown = done
         self.observe(
             Progress(
                 requests=self._all,
-                answered=len(self.rows),
-                failed=self.failed.total(),
+                answered=done[0],
+                failed=done[1],
                 spent_usd=self.budget.spent_usd,
                 cap_usd=self.budget.cap_usd,
                 seconds=self.clock() - self._begun,

@@ -6,8 +6,8 @@ the record; what was done until then stays done, as after `kill -9`.
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pipeline.labelling.prices import Price
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.providers.openai_batch import OpenAIBatch
 from pipeline.labelling.request import Request
+from pipeline.labelling.sending import Progress
 from pipeline.params import read_params
 from tests.labelling import stub_batches, stub_server
 from tests.labelling.conftest import catalog, paying, recorded, sessions
@@ -155,6 +156,7 @@ class World:
     budget: Budget = field(default_factory=lambda: Budget(10.0))
     time: Time = field(default_factory=Time)
     transport: dict[str, Any] = field(default_factory=dict)
+    observe: Callable[[Progress], None] = lambda _: None
 
     def faults(self, *faults: dict[str, Any], **named: Any) -> "World":
         """Have the service's batches go wrong as `stub_batches.Fault` says."""
@@ -175,7 +177,7 @@ class World:
         ):
             sending = BatchSending(
                 provider, known.transport, PRICE, self.budget, answers, Ledger(lines, PROJECT),
-                self.time.clock, self.time.sleep,
+                self.time.clock, self.time.sleep, self.observe,
             )  # fmt: skip
             self.last = sending
             if missing:
@@ -185,8 +187,3 @@ class World:
     def answered(self, requests: Sequence[Request]) -> set[str]:
         """Return the subjects of those whose answer is in the journal."""
         return set(Journal(self.folder).read(list(requests))["subject_id"])
-
-
-def repeated(requests: Sequence[Request], repeat: int) -> list[Request]:
-    """Return the requests as further tries."""
-    return [replace(request, repeat=repeat) for request in requests]

@@ -430,3 +430,29 @@ def test_a_new_key_version_buys_nothing_that_is_under_way(
     assert len(world.last.rows) == COUNT
     assert {row["key"] for row in world.last.rows} == {request.key for request in asked(COUNT)}
     assert len(world.service.batches.batches) == 1
+
+
+@pytest.mark.parametrize("damaged", range(3))
+@pytest.mark.parametrize("all_asked", [True, False], ids=["the same", "one more"])
+def test_a_damaged_line_of_the_record_is_no_second_payment(
+    world: World, damaged: int, all_asked: bool
+) -> None:
+    with pytest.raises(Killed):
+        run(world, wire=Wire(world.service, kill=4))
+    (path,) = world.folder.glob("*.batches.jsonl")
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 3
+    lines[damaged] = lines[damaged].replace(b"name", b"nane", 1)
+    path.write_bytes(b"".join(lines))
+    count = COUNT if all_asked else COUNT + 1
+    run(world, count)
+    assert len(world.answered(asked(count))) == count
+    assert set(world.service.paid.values()) == {1}
+
+
+def test_progress_is_told_when_it_has_changed(world: World) -> None:
+    world.faults({"polls": 50})
+    told: list[Any] = []
+    world.observe = told.append
+    run(world)
+    assert [(one.answered, one.requests) for one in told] == [(0, COUNT), (COUNT, COUNT)]
