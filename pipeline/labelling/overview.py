@@ -14,6 +14,7 @@ from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import asked, cell_cases, context_of, hints_place, labels_place
 from pipeline.labelling.identity import project_identity
 from pipeline.labelling.journal import Journal, damaged_lines
+from pipeline.labelling.judged import rows_about
 from pipeline.labelling.providers import provider_of
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Request
@@ -127,8 +128,8 @@ def clear_journal(paths: Paths, *, anyway: bool) -> int:
         if lost and not anyway:
             raise LabelError(
                 f"{journal.folder}: {lost:,} answers are in no store of this project, so clearing "
-                "would lose them; nothing was deleted; `distilrec hints` and `label` take what "
-                "they ask from here, `--clear --yes` deletes all the same"
+                "would lose them; nothing was deleted; `distilrec labels recover <dataset>` puts a "
+                "dataset's into its stores, `--clear --yes` deletes all the same"
             )
         return journal.clear()
 
@@ -142,7 +143,8 @@ def shown_labels(params: Params, paths: Paths, dataset: str, session: int) -> li
     context = context_of(params, paths, dataset)
     provider = provider_of(context)
     hints = HINTS.read(paths.hinted(dataset))
-    rows = labels_place(paths, dataset).store.read()
+    held = labels_place(paths, dataset).store
+    reuse = "request" if provider.free else params.label.reuse
     shown, not_recorded = [], 0
     selected: set[int] = set()
     for cell in cells(params.run, dataset):
@@ -151,8 +153,8 @@ def shown_labels(params: Params, paths: Paths, dataset: str, session: int) -> li
         cases = [case for case in every if case.session_id == session]
         wanted = asked(cases, provider)
         not_recorded += wanted.missing
+        rows = rows_about(wanted.requests, held, reuse)
         for request in wanted.requests.values():
-            reuse = "request" if provider.free else params.label.reuse
             found = rankings.ranked(
                 {session: request}, rows, reuse, params.label.max_repeats, params.label.min_ranking
             )
