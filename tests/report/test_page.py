@@ -67,7 +67,7 @@ def card(*, offer_known: bool = True) -> dict[str, Any]:
         name: {"mean": of / 2, "difference": interval(of / 2)} for name, of in labels.items()
     }
     nothing = {"sessions": 0, "why": "what was offered is not known"}
-    seen = {"sessions": 0, "why": "this teacher has seen the sessions; difficulty.folds: 5 makes others"}
+    seen = {"sessions": 0, "why": "this teacher has seen the sessions"}
     return {
         "labeller": figures()["labels"]["labeller"],
         "sessions": 500,
