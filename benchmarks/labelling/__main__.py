@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-APART = {"__init__", "__main__", "peers", "peer_models"}
+APART = {"__init__", "__main__", "stubbed", "peers", "peer_models"}
 """Not measurements, or (`peers` and its models) of server programs that are not dependencies."""
 
 

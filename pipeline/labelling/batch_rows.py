@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.labelling.batch_service import ENDPOINT
 from pipeline.labelling.prompt import clean
-from pipeline.labelling.providers.openai_compatible import answer_of, error_of
+from pipeline.labelling.replies import ACCOUNT_FAULTS, answer_of, as_meant, error_of
 from pipeline.labelling.request import Answer, Request, json_text
 from pipeline.labelling.retry import Failed, TryAgain, is_retried
 from pipeline.labelling.transport import Reply
@@ -65,8 +65,8 @@ def _answered(said: Mapping[str, Any]) -> Answer:
     """
     response, error = said.get("response"), said.get("error")
     if isinstance(response, Mapping) and isinstance(response.get("status_code"), int):
-        reply = Reply(response["status_code"], {}, json.dumps(response.get("body")))
-        if reply.status == 200:
+        reply = as_meant(Reply(response["status_code"], {}, json.dumps(response.get("body"))))
+        if 200 <= reply.status < 300:
             return answer_of(reply, None)
         raise _refused(reply)
     code = str(error.get("code") or "") if isinstance(error, Mapping) else ""
@@ -80,7 +80,7 @@ def _answered(said: Mapping[str, Any]) -> Answer:
 
 def _refused(reply: Reply) -> Failed:
     code, message = error_of(reply.text)
-    if is_retried(reply.status) and code != "insufficient_quota":
+    if is_retried(reply.status) and code not in ACCOUNT_FAULTS:
         why = "rate limit" if reply.status == 429 else f"http {reply.status}"
         return TryAgain(why, may_be_billed=reply.status >= 500)
     return Failed(f"http {reply.status}", said=f"{code}: {message}" if code else message)

@@ -5,30 +5,23 @@ the environment variable that `label_transport.api_key_variable` names, and is k
 transport alone.
 """
 
-import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
 from pipeline.errors import LabelError
 from pipeline.labelling.announced import announced
-from pipeline.labelling.prompt import clean, ranking_request
+from pipeline.labelling.prompt import ranking_request
 from pipeline.labelling.providers.base import Context
-from pipeline.labelling.request import Answer, Case, Outcome, Request, json_text
-from pipeline.labelling.retry import RATE_LIMIT, Failed, TryAgain, is_retried, retry_after
+from pipeline.labelling.replies import ACCOUNT_FAULTS, answer_of, as_meant, error_of
+from pipeline.labelling.request import Answer, Case, Request, json_text
+from pipeline.labelling.retry import RATE_LIMIT, TryAgain, is_retried, retry_after
 from pipeline.labelling.transport import HttpTransport, Reply, Transport, TransportFault
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-LONGEST_SAID = 1_000  # characters kept of a reply that may be billed and is no answer
-ACCOUNT_FAULTS = frozenset({"insufficient_quota", "billing_not_active"})
-"""Codes that no waiting mends, although the status is 429."""
-OUTCOMES: Mapping[str, Outcome] = {"length": "truncated", "content_filter": "refused"}
 
 
 def make(context: Context) -> "OpenAICompatible":
@@ -70,7 +63,7 @@ class OpenAICompatible:
             reply = await self._transport.post(json_text(request.body).encode())
         except TransportFault as fault:
             raise TryAgain(fault.why, may_be_billed=fault.may_be_billed) from None
-        reply = _as_meant(reply)
+        reply = as_meant(reply)
         if not 200 <= reply.status < 300:
             raise refusal_of(reply, self._context)
         return answer_of(reply, int((time.monotonic() - started) * 1000))
@@ -138,14 +131,6 @@ def address_of(base_url: str, path: str) -> str:
     return urlunsplit(base._replace(path=base.path.rstrip("/") + path, fragment=""))
 
 
-def _as_meant(reply: Reply) -> Reply:
-    """Return a reply with its real status: some gateways put an error into a reply of 200."""
-    value = _parsed(reply.text) if reply.status == 200 else None
-    error = value.get("error") if isinstance(value, Mapping) and not value.get("choices") else None
-    code = error.get("code") if isinstance(error, Mapping) else None
-    return replace(reply, status=code) if isinstance(code, int) and 400 <= code < 600 else reply
-
-
 def refusal_of(reply: Reply, context: Context) -> TryAgain | LabelError:
     """Return what to raise for a reply that is a refusal."""
     code, message = error_of(reply.text)
@@ -160,120 +145,3 @@ def refusal_of(reply: Reply, context: Context) -> TryAgain | LabelError:
     else:
         said = message or "no reason given"
     return LabelError(f"{host} answered {reply.status}{f' ({code})' if code else ''}: {said}")
-
-
-def error_of(text: str) -> tuple[str, str]:
-    """Return the code and the message of an error reply; both may be empty.
-
-    Services wrap it as ``{"error": {...}}``, in a list, or not at all, or send plain text.
-    """
-    value = _parsed(text)
-    value = value[0] if isinstance(value, list) and value else value
-    error = value.get("error", value) if isinstance(value, Mapping) else text
-    if not isinstance(error, Mapping):
-        return "", clean(str(error), 200)
-    kind, code = error.get("type"), error.get("code")
-    chosen = kind if kind in ACCOUNT_FAULTS else code or kind
-    message = error.get("message") or error.get("detail")
-    return clean(str(chosen or ""), 60), clean(str(message or ""), 200)
-
-
-def answer_of(reply: Reply, latency_ms: int | None) -> Answer:
-    """Return the answer in a chat completion.
-
-    Raises:
-        TryAgain: the service broke off.
-        Failed: the reply is none.
-    """
-    value = _completion(reply)
-    choices = value.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, Mapping) else None
-    if not isinstance(choice, Mapping) or not isinstance(message, Mapping):
-        said = clean(reply.text[:LONGEST_SAID], LONGEST_SAID)
-        raise Failed("no message in the reply", may_be_billed=True, said=said)
-    refusal = message.get("refusal")
-    reason = str(choice.get("finish_reason") or "")
-    if reason == "error":
-        raise TryAgain("the service broke off", may_be_billed=True)
-    prompt, completion, cached = _usage(value.get("usage"))
-    return Answer(
-        response=_text(refusal) or _said(message),
-        outcome="refused" if refusal else OUTCOMES.get(reason, "answered"),
-        finish_reason=clean(reason, 60),
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        cached_tokens=cached,
-        latency_ms=latency_ms,
-        created_at=datetime.now(UTC),
-        announced=announced(reply.headers),
-    )
-
-
-def _completion(reply: Reply) -> Mapping[str, Any]:
-    """Return the completion in a reply, joined if the service streamed it unasked."""
-    if reply.text.lstrip().startswith("data:"):
-        return _joined(reply.text)
-    value = _parsed(reply.text)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _joined(stream: str) -> Mapping[str, Any]:
-    """Return the completion that a stream of server-sent events adds up to."""
-    text, reason, usage, begun = "", None, None, False
-    for line in stream.splitlines():
-        value = _parsed(line.removeprefix("data:")) if line.startswith("data:") else None
-        if not isinstance(value, Mapping):
-            continue
-        usage = value.get("usage") or usage
-        choices = value.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if isinstance(choice, Mapping):
-            delta = choice.get("delta")
-            text += _text(delta.get("content")) if isinstance(delta, Mapping) else ""
-            reason, begun = choice.get("finish_reason") or reason, True
-    message = {"message": {"content": text}, "finish_reason": reason}
-    return {"choices": [message] if begun else [], "usage": usage}
-
-
-def _said(message: Mapping[str, Any]) -> str:
-    """Return a message's text; some servers put all of it where reasoning goes."""
-    fields = ("content", "reasoning_content", "reasoning")
-    return next((text for name in fields if (text := _text(message.get(name)))), "")
-
-
-def _text(content: Any) -> str:
-    """Return a text; a list of parts is joined, lone surrogates are spelled out."""
-    if isinstance(content, list):
-        content = "".join(str(p.get("text") or "") for p in content if isinstance(p, Mapping))
-    text = content if isinstance(content, str) else ""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _usage(usage: Any) -> tuple[int | None, int | None, int | None]:
-    """Return prompt, completion and cached tokens; null where the service does not say.
-
-    Some count reasoning in the total alone: it is paid for as completion.
-    """
-    usage = usage if isinstance(usage, Mapping) else {}
-    prompt = _count(usage, "prompt_tokens", "input_tokens")
-    completion = _count(usage, "completion_tokens", "output_tokens")
-    total = _count(usage, "total_tokens")
-    if prompt is not None and completion is not None and total is not None:
-        completion = max(completion, total - prompt)
-    details = usage.get("prompt_tokens_details")
-    cached = _count(details if isinstance(details, Mapping) else {}, "cached_tokens")
-    return prompt, completion, cached
-
-
-def _count(usage: Mapping[str, Any], *names: str) -> int | None:
-    found = next((usage[name] for name in names if name in usage), None)
-    fits = isinstance(found, int) and not isinstance(found, bool) and 0 <= found < 2**40
-    return found if fits else None
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
