@@ -195,7 +195,8 @@ class Store:
         """
         names = []
         for leftover in self.folder.glob(".*.parquet.*.tmp"):
-            leftover.unlink(missing_ok=True)
+            with reaching(leftover, "removed"):
+                leftover.unlink(missing_ok=True)
         for path in self.damaged():
             with reaching(folder, "written"):
                 folder.mkdir(parents=True, exist_ok=True)
