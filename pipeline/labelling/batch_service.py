@@ -69,7 +69,7 @@ class BatchService:
             client: with the key in its headers.
             address: path below the base URL -> URL.
             masked: text -> the same without our key.
-            refusal: a reply that is not 200 -> what to raise.
+            refusal: a reply whose status is none of success -> what to raise.
             timeout_seconds: for one call without a file.
         """
         self._client, self._address = client, address
@@ -174,7 +174,7 @@ class BatchService:
             TryAgain: there is none, though there may be another time.
             LabelError: asking on is of no use.
         """
-        if reply.status != 200:
+        if not 200 <= reply.status < 300:
             raise self._refusal(reply)
         try:
             said = json.loads(reply.text)
