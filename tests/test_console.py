@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -79,3 +80,33 @@ class Chosen:
 def test_a_starred_symbol_is_written_as_one(log: io.StringIO) -> None:
     console.summary("select", Chosen(7_393, 1_583))
     assert log.getvalue() == "select: 7,393 pool, k* 1,583\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J\x9b31m\x07", "\\x1b[2J\\x9b31m\\x07"),
+        ("a\u202eb\u2066c\ufeff", "a\\u202eb\\u2066c\\ufeff"),
+        ("\U000e0041\ud800", "\\U000e0041\\ud800"),
+        ("Ärger 東京 🎮\tund\nmehr", "Ärger 東京 🎮\tund\nmehr"),
+    ],
+)
+def test_what_steers_a_terminal_is_spelled_out(text: str, shown: str) -> None:
+    assert console.plain(text) == shown
+
+
+def test_a_note_and_a_table_spell_it_out(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    console.note("\x1b[2J")
+    assert log.getvalue() == "\\x1b[2J\n"
+    out = io.StringIO()
+    monkeypatch.setattr(console, "out", Console(file=out, soft_wrap=True))
+    console.table(["title"], [["a\x1b[2J\nb"]])
+    assert out.getvalue().split() == ["title", "a\\x1b[2J\\nb"]
+
+
+def test_json_for_a_terminal_is_the_same_data() -> None:
+    value = {"titles": ["\x1b\x9b", "a\u202eb", "\U000e0041", "Ä 東京", "a\nb"]}
+    text = console.json_text(value)
+    assert json.loads(text) == value
+    assert "Ä 東京" in text
+    assert console.plain(text) == text

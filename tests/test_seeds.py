@@ -15,6 +15,17 @@ def test_a_derived_seed_is_the_same_on_every_machine() -> None:
     assert seeds.derive(1, "select", "tiny") == 4_184_190_861_792_311_145
 
 
+@given(st.lists(st.text(), unique=True, max_size=8), st.permutations(range(8)))
+def test_texts_are_shuffled_by_what_they_are_not_where_they_stood(
+    texts: list[str], order: list[int]
+) -> None:
+    place = seeds.shuffling(1, "candidates", "told")
+    turned = [texts[n] for n in order if n < len(texts)]
+    assert sorted(turned, key=place) == sorted(texts, key=place)
+    by_number = sorted(texts, key=lambda text: seeds.derive(1, "candidates", "told", text))
+    assert by_number == sorted(texts, key=place)
+
+
 @given(st.integers(0, 2**40), Names)
 def test_a_derived_seed_fits_every_generator(seed: int, names: list[str]) -> None:
     derived = seeds.derive(seed, *names)

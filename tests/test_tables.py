@@ -95,3 +95,12 @@ def test_the_documentation_names_every_column(table: Table, project: Path) -> No
     text = (project / "docs/tables.md").read_text(encoding="utf-8")
     assert f"`{table.name}`" in text
     assert [column for column in table.columns if f"`{column}`" not in text] == []
+
+
+def test_what_made_a_table_can_be_noted_in_it(tmp_path: Path) -> None:
+    table = ALL[0]
+    table.write(table.empty(), tmp_path)
+    assert table.notes(tmp_path) == {}
+    table.write(table.empty(), tmp_path, {"parser_version": "2"})
+    assert table.notes(tmp_path) == {"parser_version": "2"}
+    assert table.read(tmp_path).equals(table.empty())

@@ -23,6 +23,7 @@ PARSER_VERSION = 2
 LONGEST_REPAIR = 6_000  # characters, and
 MOST_OPENINGS = 100  # brackets, for json-repair: its time grows with the square of both and more
 MOST_TRIES = 1_000  # openings that turn out to open nothing
+COST_OF_DEPTH = 25  # tries
 MOST_SCANNED = 20_000_000  # characters read in vain for them
 MOST_VALUES = 100  # the last ones
 LONGEST_LABEL = 60
@@ -148,8 +149,8 @@ def _values(text: str) -> list[Any]:
         except json.JSONDecodeError as error:
             place, scanned = start + 1, scanned + error.pos - start
             tries += 1
-        except (ValueError, RecursionError):
-            place, tries = start + 1, tries + 1
+        except (ValueError, RecursionError):  # too deep; the next opening will be, too
+            place, tries = start + 1, tries + COST_OF_DEPTH
     return list(found)
 
 

@@ -142,11 +142,9 @@ def _in_order(count: int, told: str, label: LabelParams) -> list[int]:
 
 def _shuffled(candidates: Sequence[tuple[str, int]], told: str, label: LabelParams) -> list[int]:
     """Return candidates by a digest of seed, session and raw id: only their set matters."""
-    ranked = [
-        (seeds.derive(label.seed, "candidates", told, name), name, item)
-        for name, item in candidates
-    ]
-    return [item for _, _, item in sorted(ranked)]
+    place = seeds.shuffling(label.seed, "candidates", told)
+    ranked = sorted((place(name), name, item) for name, item in candidates)
+    return [item for _, _, item in ranked]
 
 
 def _hint_lines(hints: Sequence[str]) -> str:
