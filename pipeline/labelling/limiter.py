@@ -96,15 +96,27 @@ class Limiter:
         """Let nobody through for a while: the service asked for it."""
         self._held = max(self._held, self._clock() + seconds)
 
-    def learn(self, said: Announced, passed: Passed) -> None:
-        """Obey what the service announces in the reply to a request that was let through."""
+    def learn(self, said: Announced, passed: Passed) -> str:
+        """Obey what the service announces in the reply to a request that was let through.
+
+        Returns:
+            The limits in words if they are others now, '' if they are as before.
+        """
         requests = min(self._requests, said.requests.limit or self._requests_announced)
         tokens = min(self._tokens, said.tokens.limit or self._tokens_announced)
         if requests < self._requests_announced or tokens < self._tokens_announced:
             self._set_share(self._share_now())
+        before = (self._requests_announced, self._tokens_announced)
         self._requests_announced, self._tokens_announced = requests, tokens
         self.hold(said.requests.seconds_until(1.0))
         self.hold(said.tokens.seconds_until(passed.tokens))
+        return self._in_words() if before != (requests, tokens) else ""
+
+    def _in_words(self) -> str:
+        tokens = (
+            "" if math.isinf(self._tokens_announced) else f", {self._tokens_announced:,.0f} tokens"
+        )
+        return f"{self._requests_announced:,.0f} requests{tokens}"
 
     def slow_down(self, passed: Passed) -> None:
         """Take a share of the rate away: the service refused a request that was let through.

@@ -5,6 +5,7 @@ for a turn ends, and what is under way is awaited and saved. See `pipeline.label
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -62,6 +63,7 @@ class Sending:
     failed: Counter[str] = field(default_factory=Counter)
     _stopped_by: PipelineError | None = None
     _failed_in_a_row: int = 0
+    _limits_told: float = -math.inf
     _under_way: set[asyncio.Task[Any] | None] = field(default_factory=set)
 
     async def send(self, requests: Sequence[Request]) -> None:
@@ -188,8 +190,11 @@ class Sending:
         return self.price.of(answer.prompt_tokens, answer.completion_tokens, cached)
 
     def _learn(self, said: Announced | None, passed: Passed) -> None:
-        if said is not None:
-            self._limiter.learn(said, passed)
+        """Obey announced limits, and tell: what a service means otherwise would only seem slow."""
+        changed = self._limiter.learn(said, passed) if said is not None else ""
+        if changed and self.clock() - self._limits_told >= console.LOG_SECONDS:
+            self._limits_told = self.clock()
+            console.note(f"the service announces its limits: now at most {changed} a minute")
 
     def _obey(self, fault: Failed, passed: Passed) -> None:
         """Slow down after a refusal, and hold everybody if that is asked and we have patience."""

@@ -180,7 +180,9 @@ def test_tokens_that_an_answer_does_not_use_count_only_where_the_service_counts_
     assert rates["used"] == pytest.approx(3_000 / 30, rel=0.1)
 
 
-def test_a_limit_that_answers_announce_is_kept(limits: LabelTransportParams) -> None:
+def test_a_limit_that_answers_announce_is_kept_and_told(
+    limits: LabelTransportParams, capsys: pytest.CaptureFixture[str]
+) -> None:
     async def answer(request: Request, number: int) -> Answer:
         await asyncio.sleep(0.1)
         said = Announced(Allowance(120.0), Allowance()) if number > 200 else None
@@ -189,6 +191,8 @@ def test_a_limit_that_answers_announce_is_kept(limits: LabelTransportParams) -> 
     times = sent(requests(400), answer, limits).service.times()
     assert rate(times[:200], 0)[0] > 4_000  # eight at once, a tenth of a second each
     assert rate(times[220:], 0)[0] == pytest.approx(118, rel=0.05)
+    told = capsys.readouterr().err
+    assert told.count("the service announces its limits: now at most 120 requests a minute") == 1
 
 
 def test_a_refusal_with_retry_after_holds_everybody(limits: LabelTransportParams) -> None:
