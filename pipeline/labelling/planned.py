@@ -145,10 +145,9 @@ class _Planned:
         return plan.reasons(requests, self._bodies(other, kept), made) if other else {}
 
     def _told(self, price: Price | None) -> str:
-        """Return the price, beside the table's where that is another: ours may be of an old model."""
-        ours, theirs = (
-            make(self.context.label, self.context.transport) for make in (price_of, listed)
-        )
+        """Return the price, beside the table's where that is another: it may be an old model's."""
+        label, transport = self.context.label, self.context.transport
+        ours, theirs = price_of(label, transport), listed(label, transport)
         if ours is None or theirs is None or ours.source == theirs.source:
             return str(price or "not known")
         if (ours.prompt, ours.completion) == (theirs.prompt, theirs.completion):
