@@ -229,9 +229,9 @@ def main(requests: int = REQUESTS, kills: int = KILLS, most: int = LONGEST) -> N
             (f"{faults}, attempts without an end", endless, "attempts", "<= 0"),
             (f"{faults}, jobs never finished", never, "jobs", "<= 0"),
             ("batches, runs ended at each step they have", ends, "runs", ">= 90"),
-            ("batches, payments beyond the first after these", twice_after_ends, "payments", "<= 0"),
+            ("batches, second payments after these", twice_after_ends, "payments", "<= 0"),
             ("batches, processes killed", killed, "processes", f">= {kills}"),
-            ("batches, payments beyond the first after kills", twice_after_kills, "payments", "<= 0"),
+            ("batches, second payments after kills", twice_after_kills, "payments", "<= 0"),
             (f"{longest_one}, time", seconds, "s", "<= 120"),
             (f"{longest_one}, memory", megabytes, "MB", "<= 2000"),
         )
