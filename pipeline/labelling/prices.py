@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # the table takes 0.2 s to load, and only those who pay need 
 
 AHEAD = timedelta(days=2)  # a run's answers are paid at the prices of its own hours
 STEP = timedelta(minutes=30)
-PROMPT = ("input_mtok", "cache_write_mtok")
 CACHED = ("cache_read_mtok",)
 COMPLETION = ("output_mtok", "output_reasoning_mtok", "output_citation_mtok")
 
@@ -101,7 +100,13 @@ def listed(label: LabelParams, transport: LabelTransportParams) -> Price | None:
     moments = (now + step * STEP for step in range(int(AHEAD / STEP) + 1))
     prices = [found.model.get_prices(moment, {"service_tier": tier}) for moment in moments]
     source = f"{table_version()} for {found.provider.id}/{found.model.id}"
-    return _dearest(prices, source)
+    return _dearest(prices, _prompt_rates(found.model.id, label), source)
+
+
+def _prompt_rates(model: str, label: LabelParams) -> tuple[str, ...]:
+    """Return the rates of a prompt: Claude fills its cache only where a request asks for it."""
+    fills = "claude" not in model or "cache_control" in str(label.extra_body)
+    return ("input_mtok", "cache_write_mtok") if fills else ("input_mtok",)
 
 
 def table_version() -> str:
@@ -115,20 +120,24 @@ def table_version() -> str:
     return f"genai-prices {__version__} (newest price of {max(begun, default='no date')})"
 
 
-def _dearest(prices: list["ModelPrice"], source: str) -> Price | None:
+def _dearest(
+    prices: list["ModelPrice"], prompt_rates: tuple[str, ...], source: str
+) -> Price | None:
     """Return the dearest of several prices, token by token; nothing if one lacks a half."""
     if any(price.input_mtok is None or price.output_mtok is None for price in prices):
         return None
-    first, *rest = sorted({0, *_thresholds(prices)})
-    steps = {above: _step(prices, above, source) for above in (first, *rest)}
+    first, *rest = sorted({0, *_thresholds(prices, prompt_rates)})
+    steps = {above: _step(prices, prompt_rates, above, source) for above in (first, *rest)}
     return replace(steps[first], longer=tuple((above, steps[above]) for above in rest))
 
 
-def _step(prices: list["ModelPrice"], above: int, source: str) -> Price:
+def _step(
+    prices: list["ModelPrice"], prompt_rates: tuple[str, ...], above: int, source: str
+) -> Price:
     cached = list(_rates(prices, CACHED, above))
     every = all(price.cache_read_mtok is not None for price in prices)
     return Price(
-        prompt=max(_rates(prices, PROMPT, above)),
+        prompt=max(_rates(prices, prompt_rates, above)),
         completion=max(_rates(prices, COMPLETION, above)),
         cached=max(cached) if every else None,
         each=max(_rates(prices, ("requests_kcount",), above), default=0.0) / 1000,
@@ -148,11 +157,11 @@ def _rates(prices: list["ModelPrice"], names: Iterable[str], above: int) -> Iter
             yield float(rate)
 
 
-def _thresholds(prices: list["ModelPrice"]) -> Iterator[int]:
+def _thresholds(prices: list["ModelPrice"], prompt_rates: tuple[str, ...]) -> Iterator[int]:
     from genai_prices.types import TieredPrices  # noqa: PLC0415
 
     for price in prices:
-        for name in (*PROMPT, *CACHED, *COMPLETION):
+        for name in (*prompt_rates, *CACHED, *COMPLETION):
             rate = getattr(price, name)
             if isinstance(rate, TieredPrices):
                 yield from (tier.start for tier in rate.tiers)

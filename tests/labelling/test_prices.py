@@ -24,10 +24,10 @@ def openai(label: LabelParams) -> LabelParams:
     return label.model_copy(update={"model": "gpt-4.1-mini"})
 
 
-def listed(**model: object) -> types.Provider:
+def listed(name: str = "house-model", **model: object) -> types.Provider:
     """Return a service with one model."""
-    named = types.ClauseEquals("house-model")
-    made = types.ModelInfo(id="house-model", match=named, **model)  # type: ignore[arg-type]
+    named = types.ClauseEquals(name)
+    made = types.ModelInfo(id=name, match=named, **model)  # type: ignore[arg-type]
     return types.Provider("house", "House", r"https://api\.house\.test", models=[made])
 
 
@@ -175,6 +175,19 @@ def test_a_surcharge_for_filling_the_cache_counts_as_the_prompt_s_price(
     assert price is not None
     assert (price.prompt, price.cached, price.completion) == (1.25, 0.1, 3.0)
     assert price.each == 0.005
+
+
+def test_claude_takes_its_surcharge_only_where_the_cache_is_asked_for(
+    table: list[types.Provider], house: LabelParams, at_house: LabelTransportParams
+) -> None:
+    rates = {"input_mtok": Decimal(1), "cache_write_mtok": Decimal(2), "output_mtok": Decimal(3)}
+    table += [listed("claude-house", prices=types.ModelPrice(**rates))]
+    claude = house.model_copy(update={"model": "claude-house"})
+    asking = {"extra_body": {"cache_control": {"type": "ephemeral"}}}
+    plain, cached = price_of(claude, at_house), price_of(claude.model_copy(update=asking), at_house)
+    assert plain is not None
+    assert cached is not None
+    assert (plain.prompt, cached.prompt) == (1.0, 2.0)
 
 
 def test_longer_requests_have_their_own_price(
