@@ -92,7 +92,7 @@ class Creation:
         begun, pause = self.patience.clock(), FIRST_PAUSE
         while True:
             try:
-                batch = await self.service.create(plan.file_id, plan.metadata)
+                batch = await self.service.create(plan.file_id, plan.metadata, plan.name)
                 return self.record.note(plan, "created", batch_id=batch.batch_id)
             except TryAgain as error:
                 fault = error

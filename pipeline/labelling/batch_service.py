@@ -86,8 +86,13 @@ class BatchService:
         said = await self._call("POST", "/files", data={"purpose": "batch"}, files={"file": file})
         return _word(said, "id")
 
-    async def create(self, file_id: str, metadata: Mapping[str, str]) -> Batch:
+    async def create(self, file_id: str, metadata: Mapping[str, str], name: str) -> Batch:
         """Create a batch; this is what costs money.
+
+        Args:
+            file_id: of the requests.
+            metadata: what it carries.
+            name: the same for every attempt at one batch; some services heed it.
 
         Raises:
             TryAgain: `may_be_billed` tells that it may exist all the same.
@@ -98,7 +103,8 @@ class BatchService:
             "completion_window": WINDOW,
             "metadata": dict(metadata),
         }
-        return _batch(await self._call("POST", "/batches", json=asked))
+        headers = {"Idempotency-Key": name}
+        return _batch(await self._call("POST", "/batches", json=asked, headers=headers))
 
     async def look(self, batch_id: str) -> Batch | None:
         """Return the batch as it is now; nothing if the service does not know it."""

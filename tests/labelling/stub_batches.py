@@ -96,6 +96,8 @@ class Batches:
     list_status: int = 0
     """Status of every listing, if it is not to work."""
     page: int = 100
+    idempotent: bool = False
+    """A name that was used is answered with its batch, as some services do."""
     most_under_way: int = 0
     """Requests that may be enqueued at once; 0: any number."""
 
@@ -122,18 +124,22 @@ async def handle(
     if found := re.fullmatch(r"/v1/files/([\w-]+)/content", place):
         return _content(found[1], state)
     if place == "/v1/batches":
-        return _batches(method, query, body, state)
+        return _batches(method, query, headers, body, state)
     if found := re.fullmatch(r"/v1/batches/([\w-]+)", place):
         return _look(found[1], state)
     return None
 
 
-def _batches(method: str, query: str, body: bytes, state: Batches) -> Answer:
+def _batches(
+    method: str, query: str, headers: Mapping[str, str], body: bytes, state: Batches
+) -> Answer:
     if method == "PUT":
         for name, value in json.loads(body).items():
             setattr(state, name, value)
         return _json({"paid": state.paid})
-    return _create(json.loads(body), state) if method == "POST" else _list(query, state)
+    if method != "POST":
+        return _list(query, state)
+    return _create(json.loads(body), headers.get("idempotency-key", ""), state)
 
 
 def _upload(headers: Mapping[str, str], body: bytes, state: Batches) -> Answer:
@@ -173,7 +179,10 @@ def _content(name: str, state: Batches) -> Answer:
     return 200, headers, content, 0.0, {}
 
 
-def _create(asked: Mapping[str, Any], state: Batches) -> Answer:
+def _create(asked: Mapping[str, Any], name: str, state: Batches) -> Answer:
+    for known in state.batches.values():
+        if state.idempotent and name and known["name"] == name:
+            return _json(_shown(known))
     number = len(state.batches)
     batch = {
         "id": f"batch_{number}",
@@ -187,6 +196,7 @@ def _create(asked: Mapping[str, Any], state: Batches) -> Answer:
         "output_file_id": None,
         "error_file_id": None,
         "errors": None,
+        "name": name,
         "place": number,
         "looks": 0,
         "downloads": 0,
@@ -316,7 +326,7 @@ def _file(rows: list[bytes], state: Batches) -> str | None:
 
 
 def _shown(batch: Mapping[str, Any]) -> dict[str, Any]:
-    ours = {"place", "looks", "downloads", "listings", "refusal", "hidden"}
+    ours = {"name", "place", "looks", "downloads", "listings", "refusal", "hidden"}
     return {name: value for name, value in batch.items() if name not in ours}
 
 

@@ -161,6 +161,29 @@ def test_a_batch_whose_creation_was_not_confirmed_is_found_in_the_list(
     assert len(world.service.batches.batches) == 1
 
 
+def test_a_batch_that_is_never_listed_is_not_made_twice_where_the_service_heeds_its_name(
+    world: World,
+) -> None:
+    world.faults({"created": "silent", "hidden": 999}, idempotent=True)
+    run(world)
+    assert set(world.service.paid.values()) == {1}
+    assert len(world.service.batches.batches) == 1
+
+
+def test_nothing_but_questions_leaves_the_machine(world: World) -> None:
+    run(world)
+    content = world.service.batches.files["file-0"]
+    for line, request in zip(content.splitlines(), asked(COUNT), strict=True):
+        assert json.loads(line) == {
+            "custom_id": request.key,
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": request.body,
+        }
+    (batch,) = world.service.batches.batches.values()
+    assert set(batch["metadata"]) == {"distilrec", "plan", "keys"}
+
+
 def test_a_lost_record_is_no_second_payment(world: World) -> None:
     """Another machine, or a cleared journal folder, while the batch is under way."""
     world.faults({"polls": 3})
