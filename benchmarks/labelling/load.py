@@ -135,7 +135,7 @@ def changes(seconds: int) -> list[tuple[str, float, str, str]]:
     ends = [at for at, _ in changed[1:]] + [ran.seen[-1].at]
     found = [
         (
-            _settled(ran.seen, at, end, limit),
+            settled(ran.seen, at, end, limit),
             sum(one.refused for one in ran.seen if at <= one.at < end),
         )
         for (at, limit), end in zip(changed, ends, strict=True)
@@ -156,7 +156,7 @@ def changes(seconds: int) -> list[tuple[str, float, str, str]]:
     ]
 
 
-def _settled(seen: Sequence[Seen], start: float, end: float, limit: int) -> float:
+def settled(seen: Sequence[Seen], start: float, end: float, limit: int) -> float:
     """Return the seconds until the rate is within a tenth of the limit; infinite: never."""
     expected = limit / 60 * PROBE_SECONDS
     tenths = range(int((end - start - PROBE_SECONDS) * 10))

@@ -26,7 +26,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 WINDOW_SECONDS = 60.0
 SAFETY_SECONDS = 1.2  # how much later than another one a request may reach the service
-CATCH_UP_SECONDS = 1.5  # of a stall; a burst of so much is what services bear
+CATCH_UP_SECONDS = 1.5  # of a stall of ours; what it adds up to is bounded by the window
 SLOWER = 0.7  # of the rate is left after a refusal
 LEAST_SHARE = 0.02
 FASTER = 0.01  # of the full rate comes back a second
