@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import LabelError, SpendRefused
-from pipeline.labelling import batch_record, key, ledger
+from pipeline.labelling import batch_fetching, batch_record, key, ledger
 from pipeline.labelling.batches import to_buy
 from pipeline.labelling.budget import Budget, most_of
 from pipeline.labelling.journal import Journal, LineFile
@@ -336,13 +336,14 @@ def test_a_full_queue_is_waited_for_with_smaller_batches(world: World) -> None:
     assert world.time.now >= 60
 
 
-def test_a_queue_that_stays_full_ends_the_run_after_a_day(world: World) -> None:
-    world.faults(most_under_way=-1)
-    world.service.batches.most_under_way = 1
-    world.faults(*[{"errors": [{"code": "token_limit_exceeded", "message": "full"}]}] * 999)
+def test_a_queue_that_stays_full_ends_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_fetching, "QUEUE_SECONDS", 1_000.0)
+    world.faults(*[{"errors": [{"code": "token_limit_exceeded", "message": "full"}]}] * 99)
     with pytest.raises(LabelError, match="queue is full for a day"):
         run(world)
-    assert 86_400 <= world.time.now < 100_000
+    assert 1_000 <= world.time.now < 3_000
     assert not world.service.paid
 
 
