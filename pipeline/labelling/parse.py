@@ -115,11 +115,11 @@ def _forms(response: str, name: str, prompt: str) -> Iterator[tuple[str, Any]]:
     yield "repaired", whole if isinstance(whole, list) else None
     for text in _answers(_own_lines(response, shown)):
         values = [*map(_repair, _pieces(text, name)), *_values(text)]  # read from the last
-        for look in (_under, _only_list):
-            for value in reversed(values):
-                found = look(value, name)
-                if found and _squeezed(json.dumps(found, ensure_ascii=False)) not in shown:
-                    yield "repaired", found
+        named = [_under(value, name) for value in reversed(values)]
+        others = [found for value in reversed(values) if (found := _only_list(value))]
+        for found in [*named, *sorted(others, key=len, reverse=True)]:  # a short one is an aside
+            if found and _squeezed(json.dumps(found, ensure_ascii=False)) not in shown:
+                yield "repaired", found
         yield "bracketed", _bracketed(text, shown)
 
 
@@ -249,7 +249,7 @@ def _under(value: Any, name: str) -> Any:
     return None
 
 
-def _only_list(value: Any, _: str) -> Any:
+def _only_list(value: Any) -> list[Any] | None:
     """Return the only list of a mapping, or a list but for its numbers: [1] refers to a note."""
     if isinstance(value, Mapping):
         lists = [inner for inner in value.values() if isinstance(inner, list)]

@@ -24,6 +24,7 @@ LABELS = [f"C{n}" for n in range(1, 11)]
         ('{"ranking": ["C3", "C1", "C', ("C3", "C1"), "repaired"),
         ("{'ranking': ['C3', 'C1']}", ("C3", "C1"), "repaired"),
         ('["C3", "C1"]', ("C3", "C1"), "repaired"),
+        ('I take ["C3", "C1"], not ["C9"].', ("C3", "C1"), "repaired"),
         ('{"order": ["C3", "C1"]}', ("C3", "C1"), "repaired"),
         ("My ranking: [<C3>, <C1>]", ("C3", "C1"), "bracketed"),
         ("[C3] then [C1]", ("C3", "C1"), "bracketed"),
