@@ -151,6 +151,7 @@ def power_cuts(folder: Path, times: int, seed: int = SEED) -> Counter[str]:
             lines = journal.AnswerFile(kept.folder, "answers.jsonl", clock=lambda: 0.0)
             for one in asked[:written]:
                 lines.append(one)
+                lines.settle()
         (path,) = kept.files()
         content = path.read_bytes()
         place = chance.randint(synced[0], len(content))

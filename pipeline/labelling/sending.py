@@ -226,7 +226,7 @@ class Sending:
         try:
             while True:
                 await asyncio.sleep(SYNC_SECONDS)
-                self.answers.sync()
+                self.answers.sync_soon()
                 self.observe(self._progress(total, time.monotonic() - started))
         finally:
             self.observe(self._progress(total, time.monotonic() - started))

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def test_fsync_is_grouped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         synced.clear()  # the folder's, when the file was made
         for _ in range(2 * SYNC_ANSWERS + 1):
             lines.append({"n": 1})
+            lines.settle()
         assert len(synced) == 2
     assert len(synced) == 3
 
@@ -97,6 +99,7 @@ def test_an_fsync_is_due_after_a_second(tmp_path: Path, monkeypatch: pytest.Monk
         lines.append({"n": 1})
         assert synced == []
         lines.append({"n": 2})
+        lines.settle()
         assert len(synced) == 1
 
 
@@ -245,3 +248,38 @@ def test_a_file_is_sound_cut_or_damaged(tmp_path: Path) -> None:
     assert state_of(path) == "damaged"
     path.write_bytes(b"")
     assert Journal(tmp_path).states() == {path.name: "sound"}
+
+
+def test_nobody_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, calls = threading.Event(), list[int]()
+
+    def slow(descriptor: int) -> None:
+        calls.append(descriptor)
+        assert disk.wait(30)
+
+    with LineFile(tmp_path, "answers.jsonl", clock=lambda: 0.0) as lines:
+        monkeypatch.setattr("os.fsync", slow)
+        for number in range(3 * SYNC_ANSWERS):
+            lines.append({"n": number})  # would hang here
+        assert len(list(checked_lines(lines.path))) == 3 * SYNC_ANSWERS
+        disk.set()
+    assert len(calls) == 2  # the one that hung, and a last one for all that came meanwhile
+
+
+def test_after_a_sync_that_failed_every_answer_is_written_and_none_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    lines = LineFile(tmp_path, "answers.jsonl", clock=lambda: 0.0)
+    lines.append({"n": 0})
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", broken)
+        with pytest.raises(LabelError, match="Input/output error"):
+            lines.sync()
+    with pytest.raises(LabelError, match="Input/output error"):
+        lines.append({"n": 1})
+    with pytest.raises(LabelError, match="Input/output error"):
+        lines.__exit__(None, None, None)
+    assert list(checked_lines(lines.path)) == [{"n": 0}, {"n": 1}]
