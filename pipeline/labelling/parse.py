@@ -118,7 +118,7 @@ def _forms(response: str, name: str, prompt: str) -> Iterator[tuple[str, Any]]:
         named = [_under(value, name) for value in reversed(values)]
         others = [found for value in reversed(values) if (found := _only_list(value))]
         for found in [*named, *sorted(others, key=len, reverse=True)]:  # a short one is an aside
-            if found and _squeezed(json.dumps(found, ensure_ascii=False)) not in shown:
+            if found and not _is_shown(found, shown):
                 yield "repaired", found
         yield "bracketed", _bracketed(text, shown)
 
@@ -152,6 +152,13 @@ def _values(text: str) -> list[Any]:
         except (ValueError, RecursionError):  # too deep; the next opening will be, too
             place, tries = start + 1, tries + COST_OF_DEPTH
     return list(found)
+
+
+def _is_shown(found: Any, shown: str) -> bool:
+    try:
+        return _squeezed(json.dumps(found, ensure_ascii=False)) in shown
+    except (ValueError, RecursionError):  # deeper than anything that a prompt shows
+        return False
 
 
 def _own_lines(response: str, shown: str) -> str:

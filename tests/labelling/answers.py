@@ -137,6 +137,10 @@ def _mutated(ranking: Ranking, chance: random.Random) -> str:
     return "".join(text)
 
 
+def _nested(depth: int) -> str:
+    return f'{{"ranking": {"[" * depth}{"]" * depth}}}'
+
+
 NOISE: dict[str, Whole] = {
     "signs": lambda _, c: "".join(c.choice(SIGNS) for _ in range(c.randint(1, 400))),
     "signs again and again": lambda _, c: (
@@ -145,6 +149,7 @@ NOISE: dict[str, Whole] = {
     "mutated": _mutated,
     "null bytes": lambda r, _: "\x00".join(strict(r)),
     "deep": lambda r, c: c.choice(("[", '{"a":', '{"ranking":[')) * 5_000 + strict(r),
+    "deep and closed": lambda _, c: _nested(c.randrange(900, 1_010)),
     "any characters": lambda _, c: "".join(chr(c.randrange(0xD7FF)) for _ in range(200)),
     "a megabyte": lambda r, c: c.choice(
         (

@@ -150,6 +150,15 @@ def test_hostile_answers_never_raise(answer: str) -> None:
     assert all(read_hints(answer))
 
 
+@pytest.mark.parametrize("depth", [100, 700, 960, 980, *range(985, 1005)])
+def test_an_answer_of_any_depth_never_raises(depth: int) -> None:
+    opened, closed = "[" * depth, "]" * depth
+    for answer in (f'{{"ranking": {opened}{closed}}}', f'{{"a":{opened}"C1"{closed}}} [C1]'):
+        for text in (answer, f"So: {answer}"):
+            assert set(read_ranking(text, LABELS, "a prompt").ranking) <= {"C1"}
+            assert read_hints(text, "a prompt") == ()
+
+
 pieces = st.sampled_from(
     ['{"ranking": ', "[", "]", "}", '"C1"', "C2", '"C3', ",", "```json\n", "\n```", "<C4>", "\\",
      "\x00", "null", '"', "I am sorry", "{", ":", "1e999", "NaN", "\u202e"]
