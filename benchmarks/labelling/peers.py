@@ -1,10 +1,11 @@
 """Our client against real server programs that speak OpenAI's protocol, offline, one at a time.
 
 python -m benchmarks.labelling.peers transformers|llama_cpp|litellm PYTHON [PYTHON_OF_THE_MODEL]
+python -m benchmarks.labelling.peers llama_server PROGRAM PYTHON_OF_THE_MODEL
 
 PYTHON is the interpreter of an environment that has the program (`transformers[serving]` with
 torch, `llama-cpp-python[server]`, `litellm[proxy]`); none is a dependency of ours. The models are
-tiny and random (`peer_models`); the one of `llama_cpp` is written by an environment with `gguf`.
+tiny and random (`peer_models`); those of llama.cpp are written by an environment with `gguf`.
 Every check goes through the buyer: limiter, retries, journal, ledger and store as in a real run.
 What came out stands in docs/labels.md.
 """
@@ -86,6 +87,18 @@ def llama_cpp(python: str, maker: str, folder: Path, port: int) -> Started:
     return Started([python, "-m", "llama_cpp.server", *named], "tiny")
 
 
+def llama_server(program: str, maker: str, folder: Path, port: int) -> Started:
+    """Return how llama.cpp's own `llama-server` is started."""
+    made = folder / "model.gguf"
+    subprocess.run([maker, str(MODEL_MAKER), "gguf", str(made)], check=True)
+    options = {
+        "model": made, "alias": "tiny", "host": "127.0.0.1", "port": port, "ctx-size": 8192,
+        "parallel": 2, "threads": 1, "api-key": KEY,
+    }  # fmt: skip
+    named = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    return Started([program, *named], "tiny")
+
+
 def litellm(python: str, _: str, folder: Path, port: int) -> Started:
     """Return how the `litellm` proxy is started, with answers of its own making."""
     settings = folder / "litellm.yaml"
@@ -98,6 +111,7 @@ def litellm(python: str, _: str, folder: Path, port: int) -> Started:
 PEERS: dict[str, Callable[[str, str, Path, int], Started]] = {
     "transformers": transformers,
     "llama_cpp": llama_cpp,
+    "llama_server": llama_server,
     "litellm": litellm,
 }
 OWN_FORM = {

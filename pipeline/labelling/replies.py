@@ -41,7 +41,7 @@ def error_of(text: str) -> tuple[str, str]:
     if not isinstance(error, Mapping):
         return "", clean(str(error), 200)
     kind, code = error.get("type"), error.get("code")
-    chosen = kind if kind in ACCOUNT_FAULTS else code or kind
+    chosen = kind if str(kind) in ACCOUNT_FAULTS else code or kind
     message = error.get("message") or error.get("detail")
     return clean(str(chosen or ""), 60), clean(str(message or ""), 200)
 

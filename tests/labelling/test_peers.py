@@ -4,16 +4,21 @@ Seen with `benchmarks/labelling/peers.py`; docs/labels.md names the programs and
 """
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pipeline.errors import LabelError, PipelineError
+from pipeline.labelling import replies
 from pipeline.labelling.providers import openai_compatible
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Answer, Case
-from pipeline.labelling.retry import TryAgain
+from pipeline.labelling.retry import Failed, TryAgain
+from pipeline.labelling.transport import Reply
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.stages import hints, label
@@ -113,6 +118,30 @@ def test_what_may_pass_is_tried_again_and_keeps_the_server_s_words(
         asked(params, start_stub(fault))
     assert error.value.why == why
     assert error.value.said == json.loads(fault["body"])["error"]["message"]
+
+
+FIELDS = ("error", "message", "code", "type", "detail", "choices", "finish_reason", "content",
+          "refusal", "usage", "prompt_tokens", "completion_tokens", "total_tokens", "delta",
+          "prompt_tokens_details", "text", "reasoning_content")  # fmt: skip
+shapes = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 2**70) | st.floats() | st.sampled_from(["", "x"]),
+    lambda inner: st.lists(inner, max_size=2)
+    | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=5),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(shapes, shapes, shapes)
+@example({"type": []}, None, None)
+def test_no_shape_of_a_reply_is_a_crash(error: Any, message: Any, usage: Any) -> None:
+    choice = {"message": message, "finish_reason": error}
+    text = json.dumps({"error": error, "choices": [choice, message], "usage": usage})
+    said = (*replies.error_of(text), *replies.error_of(json.dumps(error)))
+    assert all(isinstance(one, str) for one in said)
+    for one in (Reply(200, {}, text), Reply(200, {}, f"data: {text}"), Reply(200, {}, "[]")):
+        replies.as_meant(one)
+        with contextlib.suppress(Failed):
+            assert isinstance(replies.answer_of(one, 1).response, str)
 
 
 def test_the_words_of_a_fault_that_stays_are_shown_once(
