@@ -81,6 +81,11 @@ class Service:
         return sum(map(len, self.asked.values()))
 
     @property
+    def events(self) -> int:
+        """How much of the log was read."""
+        return self._place
+
+    @property
     def under_way(self) -> int:
         """How many of them have not left the service."""
         return self.paid - sum(map(len, self.finished.values()))
@@ -98,6 +103,14 @@ class Service:
                 raise SystemExit(f"the labeller asked nothing for {seconds:.0f} s")
             time.sleep(0.005)
             self.look()
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When a labeller was killed, and when the service had read all that it had sent."""
+
+    at: float
+    quiet: float
 
 
 @contextlib.contextmanager
@@ -141,7 +154,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 def kills(answers: int, times: int, seed: int = 5) -> dict[str, float]:
     """Kill one job's labeller many times, let it end, and return what was paid for again."""
-    chance, killed = random.Random(seed), list[float]()  # noqa: S311 - no secret
+    chance, killed = random.Random(seed), list[Kill]()  # noqa: S311 - no secret
     rate = CONCURRENCY / DELAY
     longest = 2 * 0.8 * answers / times / rate  # a fifth of the job is left for the last run
     restarts = []
@@ -158,10 +171,11 @@ def kills(answers: int, times: int, seed: int = 5) -> dict[str, float]:
                 break  # the job has ended
             if not stub.under_way:
                 stub.await_paid(stub.paid + 1)
-            killed.append(time.monotonic())
+            at = time.monotonic()
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             settle(stub)
+            killed.append(Kill(at, time.monotonic()))
         process = labeller(folder, stub.url, answers)
         said = process.communicate()[1]
         assert process.returncode == 0, said
@@ -178,24 +192,28 @@ def kills(answers: int, times: int, seed: int = 5) -> dict[str, float]:
         }
 
 
-def settle(stub: Service) -> None:
-    """Wait until the service has nothing more to write."""
-    time.sleep(0.05)
-    stub.look()
+def settle(stub: Service, most: float = 5.0) -> None:
+    """Wait until the service has read what was sent to it, and has nothing more to write."""
+    end, before = time.monotonic() + most, -1
+    while time.monotonic() < end and before != stub.events:
+        before = stub.events
+        time.sleep(DELAY)
+        stub.look()
 
 
-def told_apart(stub: Service, killed: Sequence[float]) -> tuple[int, Counter[float]]:
+def told_apart(stub: Service, killed: Sequence[Kill]) -> tuple[int, Counter[float]]:
     """Return how many old answers were paid for again, and the young ones by their kill.
 
-    An answer is old that had left the service `YOUNG_SECONDS` before the kill.
+    An answer is old that had left the service `YOUNG_SECONDS` before the kill. A request that the
+    service read after the kill was under way, too: it lay in the connection.
     """
     old, young = 0, Counter[float]()
     for question, times in stub.asked.items():
         for first, second in pairwise(times):
-            cut = [at for at in killed if first < at < second]
+            cut = [one for one in killed if first < one.quiet and one.at < second]
             left = [at for at in stub.finished[question] if first <= at < second]
-            if cut and (not left or left[0] > cut[0] - YOUNG_SECONDS):
-                young[cut[0]] += 1
+            if cut and (not left or left[0] > cut[0].at - YOUNG_SECONDS):
+                young[cut[0].at] += 1
             else:
                 old += 1
     return old, young
@@ -206,7 +224,7 @@ def doubled(times: int) -> dict[str, int]:
     found = Counter[str](runs=times)
     for _ in range(times):
         with tempfile.TemporaryDirectory() as name, service(Path(name)) as stub:
-            both = [labeller(Path(name), stub.url, 10 * SMALL) for _ in range(2)]
+            both = [labeller(Path(name), stub.url, 4 * SMALL) for _ in range(2)]
             said = [one.communicate()[1] for one in both]
             settle(stub)
             refused = [text for text in said if "another labeller is at work" in text]
@@ -222,7 +240,7 @@ def interrupted(times: int, signals: int) -> dict[str, int]:
     for number in range(times):
         with tempfile.TemporaryDirectory() as name, service(Path(name)) as stub:
             folder = Path(name)
-            process = labeller(folder, stub.url, 10 * SMALL)
+            process = labeller(folder, stub.url, 4 * SMALL)
             stub.await_paid(SMALL + 10 * number)
             for _ in range(signals):
                 os.killpg(process.pid, signal.SIGINT)
@@ -231,7 +249,7 @@ def interrupted(times: int, signals: int) -> dict[str, int]:
             settle(stub)
             found["wrong exit status"] += process.returncode != 130
             found["store not valid"] += bool(Store(folder / "store").damaged())
-            after = labeller(folder, stub.url, 10 * SMALL)
+            after = labeller(folder, stub.url, 4 * SMALL)
             said = after.communicate()[1]
             settle(stub)
             found["did not go on"] += after.returncode != 0
@@ -264,7 +282,7 @@ def orphaned(times: int) -> dict[str, float]:
 
 def mini_project(folder: Path, url: str) -> list[str]:
     """Make a project of one stage that buys, and return the words that run it."""
-    text = STAGE.format(python=sys.executable, url=url, count=10 * SMALL, settings=SETTINGS)
+    text = STAGE.format(python=sys.executable, url=url, count=4 * SMALL, settings=SETTINGS)
     (folder / "dvc.yaml").write_text(text)
     dvc = [sys.executable, "-m", "dvc"]
     for words in (["git", "init", "--quiet"], [*dvc, "init", "--quiet"]):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.labelling.kills import Service, told_apart
+from benchmarks.labelling.kills import Kill, Service, told_apart
 
 
 def test_an_answer_that_had_left_the_service_before_the_kill_is_old() -> None:
@@ -12,6 +12,7 @@ def test_an_answer_that_had_left_the_service_before_the_kill_is_old() -> None:
         "old": [1.0, 20.0],
         "young": [9.0, 20.0],
         "under way": [9.5, 20.0],
+        "read after the kill": [10.2, 20.0],
         "without a kill": [11.0, 20.0],
         "twice": [9.6, 20.0, 40.0],
     }
@@ -23,9 +24,9 @@ def test_an_answer_that_had_left_the_service_before_the_kill_is_old() -> None:
         "without a kill": [12.0, 21.0],
         "twice": [21.0, 41.0],
     }
-    old, young = told_apart(stub, [10.0, 30.0])
+    old, young = told_apart(stub, [Kill(10.0, 10.5), Kill(30.0, 30.5)])
     assert old == 3  # "old", "without a kill", and the second time of "twice"
-    assert young == {10.0: 3}
+    assert young == {10.0: 4}
 
 
 def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path: Path) -> None:
