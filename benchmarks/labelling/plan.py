@@ -53,7 +53,9 @@ def make(root: Path, rows: int, asked: int) -> None:
     for number in range(PARTS):
         mine = first[number::PARTS]
         others = [
-            row_of(f"{chance.getrandbits(256):064x}", f"{chance.getrandbits(64):016x}", body(chance))
+            row_of(
+                f"{chance.getrandbits(256):064x}", f"{chance.getrandbits(64):016x}", body(chance)
+            )
             for _ in range(rows // PARTS - len(mine))
         ]
         place.store.write(pl.DataFrame(mine + others, schema=store.COLUMNS))
