@@ -31,10 +31,10 @@ from typing import Any
 
 from benchmarks.record import record
 from pipeline.errors import LabelError
-from pipeline.labelling import ledger
-from pipeline.labelling.budget import Budget
-from pipeline.labelling.journal import LineFile
-from pipeline.labelling.store import summary
+from pipeline.labelling.money.budget import Budget
+from pipeline.labelling.stores import ledger
+from pipeline.labelling.stores.journal import LineFile
+from pipeline.labelling.stores.store import summary
 from tests.labelling.batch_world import Killed, Wire, World, asked
 
 COMMAND = "python -m benchmarks.labelling.batch"

@@ -23,11 +23,11 @@ from typing import Any
 from unittest import mock
 
 from pipeline.errors import PipelineError
-from pipeline.labelling import journal, store
 from pipeline.labelling.buyer import Buyer, Place
-from pipeline.labelling.journal import Journal
 from pipeline.labelling.request import Answer, Case, Request
-from pipeline.labelling.store import Store
+from pipeline.labelling.stores import journal, store
+from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores.store import Store
 from pipeline.params import read_params
 from pipeline.paths import Paths
 

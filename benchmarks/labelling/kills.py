@@ -27,7 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pipeline.labelling.store import Store
+from pipeline.labelling.stores.store import Store
 
 ROOT = Path(__file__).parents[2]
 ANSWERS, KILLS, TIMES = 20_000, 200, 20

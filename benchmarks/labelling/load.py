@@ -21,8 +21,8 @@ import httpx
 
 from benchmarks.labelling.stubbed import Seen, run
 from benchmarks.record import record
-from pipeline.labelling.budget import most_of
-from pipeline.labelling.prices import Price
+from pipeline.labelling.money.budget import most_of
+from pipeline.labelling.money.prices import Price
 from tests.labelling.buy_many import requests
 
 RAMP_SECONDS, WINDOW_SECONDS = 10.0, 60.0

@@ -21,15 +21,15 @@ from typing import Any
 
 from benchmarks.record import record
 from pipeline.errors import LabelError, SpendRefused
-from pipeline.labelling import spending
-from pipeline.labelling.budget import FRAME_TOKENS, Budget, most_of, prompt_bytes
-from pipeline.labelling.identity import project_identity
-from pipeline.labelling.journal import AnswerFile, Journal, LineFile
-from pipeline.labelling.ledger import SUFFIX, Ledger
-from pipeline.labelling.prices import Price
+from pipeline.labelling.money import spending
+from pipeline.labelling.money.budget import FRAME_TOKENS, Budget, most_of, prompt_bytes
+from pipeline.labelling.money.prices import Price
+from pipeline.labelling.online.retry import Failed, TryAgain
+from pipeline.labelling.online.sending import Sending
 from pipeline.labelling.request import Answer, Request
-from pipeline.labelling.retry import Failed, TryAgain
-from pipeline.labelling.sending import Sending
+from pipeline.labelling.stores.identity import project_identity
+from pipeline.labelling.stores.journal import AnswerFile, Journal, LineFile
+from pipeline.labelling.stores.ledger import SUFFIX, Ledger
 from pipeline.params import LabelTransportParams, read_params
 from pipeline.paths import Paths
 

@@ -39,8 +39,8 @@ def make(root: Path, rows: int, asked: int) -> None:
     """Make a project with `asked` selected sessions and a store that lacks some of them."""
     import polars as pl  # noqa: PLC0415 - the measured process is another one
 
-    from pipeline.labelling import parts, store  # noqa: PLC0415
     from pipeline.labelling.cases import labels_place  # noqa: PLC0415
+    from pipeline.labelling.stores import parts, store  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
 
     chance = random.Random(3)  # noqa: S311 - no secret
@@ -118,8 +118,8 @@ def answered(request: Any) -> Any:
     """Return what makes a stored row of a key, a subject and a body."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from pipeline.labelling import store  # noqa: PLC0415
     from pipeline.labelling.request import Answer  # noqa: PLC0415
+    from pipeline.labelling.stores import store  # noqa: PLC0415
 
     text = json.dumps({"ranking": [f"C{n}" for n in range(1, CANDIDATES + 1)]})
     one = Answer(text, prompt_tokens=600, completion_tokens=90, cost_usd=0.001, latency_ms=900,

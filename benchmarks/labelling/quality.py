@@ -22,7 +22,7 @@ import polars as pl
 
 from benchmarks.record import record
 from pipeline.evaluation.intervals import sessions_needed
-from pipeline.labelling import card, cards, pilot
+from pipeline.labelling.quality import card, cards, pilot
 from pipeline.params import read_params
 from pipeline.paths import Paths
 from pipeline.stages import fetch, sessions

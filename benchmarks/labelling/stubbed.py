@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.labelling import ledger
-from pipeline.labelling.journal import FOLDER_VARIABLE
+from pipeline.labelling.stores import ledger
+from pipeline.labelling.stores.journal import FOLDER_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 ALLOWED = {"budget_usd": 1_000.0, "max_new_requests": 1_000_000}

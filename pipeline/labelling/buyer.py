@@ -16,26 +16,28 @@ import polars as pl
 
 from pipeline import console
 from pipeline.errors import LabelError, SpendRefused
-from pipeline.labelling import lock, parts, plan, spending, store
-from pipeline.labelling.batches import (
+from pipeline.labelling import plan
+from pipeline.labelling.batches.sending import (
     BatchProvider,
     BatchSending,
     asked_before,
     goes_by_batch,
     to_buy,
 )
-from pipeline.labelling.budget import Budget
-from pipeline.labelling.gate import dollars, gate
-from pipeline.labelling.identity import project_identity
-from pipeline.labelling.journal import Journal, LineFile
-from pipeline.labelling.ledger import SUFFIX, Ledger
-from pipeline.labelling.meter import Meter
+from pipeline.labelling.money import spending
+from pipeline.labelling.money.budget import Budget
+from pipeline.labelling.money.gate import dollars, gate
+from pipeline.labelling.money.meter import Meter
+from pipeline.labelling.money.prices import Price, price_of
+from pipeline.labelling.online.sending import Sending
 from pipeline.labelling.plan import Usable
-from pipeline.labelling.prices import Price, price_of
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
-from pipeline.labelling.sending import Sending
-from pipeline.labelling.store import Store
+from pipeline.labelling.stores import lock, parts, store
+from pipeline.labelling.stores.identity import project_identity
+from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.labelling.stores.ledger import SUFFIX, Ledger
+from pipeline.labelling.stores.store import Store
 from pipeline.params import LabelParams, LabelTransportParams
 from pipeline.paths import Paths
 

@@ -15,7 +15,7 @@ from pipeline.labelling.buyer import Place
 from pipeline.labelling.prompt import hints_request
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.request import Case, Request
-from pipeline.labelling.store import Store
+from pipeline.labelling.stores.store import Store
 from pipeline.params import HintsParams, Params
 from pipeline.paths import Cell, Paths, cells
 from pipeline.tables import CATALOG, DIFFICULTY, RECORDED_RANKINGS, SELECTED, SESSIONS

@@ -73,7 +73,7 @@ def _labels_journal(
 ) -> None:
     """List the journal's files: answers kept outside the project, for all projects."""
     from pipeline.labelling import display, overview  # noqa: PLC0415
-    from pipeline.labelling.journal import Journal  # noqa: PLC0415
+    from pipeline.labelling.stores.journal import Journal  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
 
     rows = overview.journal_rows()
@@ -89,7 +89,8 @@ def _labels_merge(
     as_json: AsJson = False,
 ) -> None:
     """Copy the paid parts that another Git revision has and are missing here; buys nothing."""
-    from pipeline.labelling import display, merge  # noqa: PLC0415
+    from pipeline.labelling import display  # noqa: PLC0415
+    from pipeline.labelling.stores import merge  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
 
     rows = merge.merge_rows(Paths(Path()), revision)
@@ -106,7 +107,7 @@ def _labels_card(
     as_json: AsJson = False,
 ) -> None:
     """Tell what the labels are worth: hits against chance, position bias, cost. Free."""
-    from pipeline.labelling import card_display, cards  # noqa: PLC0415
+    from pipeline.labelling.quality import card_display, cards  # noqa: PLC0415
 
     places = named(dataset)
     found = [cards.recorded_card(*places, dataset)] if recorded else cards.cards(*places, dataset)
@@ -123,7 +124,7 @@ def _labels_pilot(
     as_json: AsJson = False,
 ) -> None:
     """Buy the labels of a few drawn sessions, and tell whether they are worth the rest."""
-    from pipeline.labelling import pilot, pilot_display  # noqa: PLC0415
+    from pipeline.labelling.quality import pilot, pilot_display  # noqa: PLC0415
 
     found = pilot.pilot(*named(dataset), dataset, count, teacher=not without_teacher)
     pilot_display.show_pilot(found, as_json=as_json)
@@ -132,7 +133,8 @@ def _labels_pilot(
 @labels.command("recover")
 def _labels_recover(dataset: DatasetName, as_json: AsJson = False) -> None:
     """Put answers of the journal that no store has into the stores, asked for today or not."""
-    from pipeline.labelling import display, recover  # noqa: PLC0415
+    from pipeline.labelling import display  # noqa: PLC0415
+    from pipeline.labelling.stores import recover  # noqa: PLC0415
 
     _, paths = named(dataset)
     display.show_rows(recover.recover_rows(paths, dataset), "no store", as_json=as_json)
@@ -145,7 +147,8 @@ def _labels_export(
     as_json: AsJson = False,
 ) -> None:
     """Write all rankings with what was read from them to one file, for use elsewhere."""
-    from pipeline.labelling import display, export  # noqa: PLC0415
+    from pipeline.labelling import display  # noqa: PLC0415
+    from pipeline.labelling.stores import export  # noqa: PLC0415
 
     _, paths = named(dataset)
     display.show_rows([export.export(paths, dataset, file)], "no labels", as_json=as_json)

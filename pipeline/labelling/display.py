@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline import console
-from pipeline.labelling.gate import dollars
+from pipeline.labelling.money.gate import dollars
 
 Row = Mapping[str, Any]
 FEW_COLUMNS = 4

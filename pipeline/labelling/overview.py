@@ -9,16 +9,19 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import DataError, LabelError
-from pipeline.labelling import batch_record, ledger, lock, parts, rankings, spending, store
+from pipeline.labelling import rankings
+from pipeline.labelling.batches import record as batch_record
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import asked, cell_cases, context_of, hints_place, labels_place
-from pipeline.labelling.identity import project_identity
-from pipeline.labelling.journal import Journal, damaged_lines
-from pipeline.labelling.judged import rows_about
+from pipeline.labelling.money import spending
 from pipeline.labelling.providers import provider_of
 from pipeline.labelling.providers.base import Context
+from pipeline.labelling.quality.judged import rows_about
 from pipeline.labelling.request import Request
-from pipeline.labelling.store import Store
+from pipeline.labelling.stores import ledger, lock, parts, store
+from pipeline.labelling.stores.identity import project_identity
+from pipeline.labelling.stores.journal import Journal, damaged_lines
+from pipeline.labelling.stores.store import Store
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths, cells
 from pipeline.tables import HINTS

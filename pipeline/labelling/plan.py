@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.labelling.request import Request
-from pipeline.labelling.store import IDENTITY
+from pipeline.labelling.stores.store import IDENTITY
 
 INDEX = ("key", *IDENTITY, "outcome", "response_sha256")
 """The columns that decide which row serves a request."""

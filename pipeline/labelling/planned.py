@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import SpendRefused
-from pipeline.labelling import parts, plan, rankings, spending
-from pipeline.labelling.batches import goes_by_batch, to_buy
+from pipeline.labelling import plan, rankings
+from pipeline.labelling.batches.sending import goes_by_batch, to_buy
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import (
     context_of,
@@ -17,13 +17,15 @@ from pipeline.labelling.cases import (
     wanted_hints,
     wanted_labels,
 )
-from pipeline.labelling.gate import estimate, gate
-from pipeline.labelling.journal import Journal
+from pipeline.labelling.money import spending
+from pipeline.labelling.money.gate import estimate, gate
+from pipeline.labelling.money.prices import Price, listed, price_of
 from pipeline.labelling.notes import is_readable
-from pipeline.labelling.prices import Price, listed, price_of
 from pipeline.labelling.providers import provider_of
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.request import Request
+from pipeline.labelling.stores import parts
+from pipeline.labelling.stores.journal import Journal
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.tables import HINTS

@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
-from pipeline.labelling.announced import Announced
 from pipeline.labelling.key import canonical, request_key
+from pipeline.labelling.online.announced import Announced
 
 Kind = Literal["ranking", "hints"]
 Outcome = Literal["answered", "refused", "truncated"]

@@ -9,11 +9,11 @@ Parameters: `label`; `label_transport` says how and up to what cost.
 from dataclasses import dataclass
 
 from pipeline.errors import LabelError
-from pipeline.labelling import parts
 from pipeline.labelling.buyer import Buyer
 from pipeline.labelling.cases import context_of, labels_place, refuse_without_hints, wanted_labels
 from pipeline.labelling.providers import PROVIDERS, labeller, provider_of
 from pipeline.labelling.rankings import is_usable
+from pipeline.labelling.stores import parts
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.tables import HINTS

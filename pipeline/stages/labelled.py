@@ -10,11 +10,12 @@ Parameters: `label`; `evaluate.bootstrap_draws` for the card's intervals.
 from dataclasses import dataclass
 
 from pipeline import files
-from pipeline.labelling import cards, rankings
+from pipeline.labelling import rankings
 from pipeline.labelling.cases import context_of
-from pipeline.labelling.judged import label_ranks
 from pipeline.labelling.parse import PARSER_VERSION
 from pipeline.labelling.providers import provider_of
+from pipeline.labelling.quality import cards
+from pipeline.labelling.quality.judged import label_ranks
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths
 from pipeline.tables import LABEL_RANKS, LABELLED

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.labelling.store import Store
+from pipeline.labelling.stores.store import Store
 from tests.dvc.project import Project
 from tests.labelling.conftest import Stub
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import httpx
 
-from pipeline.labelling.batches import BatchSending
-from pipeline.labelling.budget import Budget
-from pipeline.labelling.journal import Journal, LineFile
-from pipeline.labelling.ledger import SUFFIX, Ledger
-from pipeline.labelling.prices import Price
+from pipeline.labelling.batches.sending import BatchSending
+from pipeline.labelling.money.budget import Budget
+from pipeline.labelling.money.prices import Price
+from pipeline.labelling.online.sending import Progress
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.providers.openai_batch import OpenAIBatch
 from pipeline.labelling.request import Request
-from pipeline.labelling.sending import Progress
+from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.labelling.stores.ledger import SUFFIX, Ledger
 from pipeline.params import read_params
 from tests.labelling import stub_batches, stub_server
 from tests.labelling.conftest import catalog, paying, recorded, sessions

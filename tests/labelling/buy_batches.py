@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.labelling import batches
+from pipeline.labelling.batches import sending as batches
 from pipeline.labelling.buyer import Buyer
-from pipeline.labelling.journal import LineFile
 from pipeline.labelling.providers import openai_batch
 from pipeline.labelling.providers.base import Context
+from pipeline.labelling.stores.journal import LineFile
 from tests.labelling.buy_many import buyer as online_buyer
 from tests.labelling.buy_many import requests
 from tests.labelling.conftest import catalog, recorded, sessions

@@ -17,7 +17,7 @@ from pipeline.labelling.buyer import Buyer, Place
 from pipeline.labelling.providers import openai_compatible
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Request
-from pipeline.labelling.store import Store
+from pipeline.labelling.stores.store import Store
 from pipeline.params import read_params
 from tests.labelling.conftest import catalog, paying, recorded, sessions
 

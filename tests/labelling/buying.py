@@ -3,7 +3,8 @@
 import shutil
 from typing import Any
 
-from pipeline.labelling import planned, store
+from pipeline.labelling import planned
+from pipeline.labelling.stores import store
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.stages import hints, label

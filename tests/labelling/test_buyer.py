@@ -10,10 +10,12 @@ import pytest
 
 from pipeline import files
 from pipeline.errors import DataError, LabelError, SpendRefused
-from pipeline.labelling import ledger, overview, spending, store
+from pipeline.labelling import overview
 from pipeline.labelling.cases import labels_place
-from pipeline.labelling.identity import project_identity
-from pipeline.labelling.journal import Journal
+from pipeline.labelling.money import spending
+from pipeline.labelling.stores import ledger, store
+from pipeline.labelling.stores.identity import project_identity
+from pipeline.labelling.stores.journal import Journal
 from pipeline.paths import cells
 from pipeline.stages import hints, label, labelled
 from pipeline.tables import HINTS, LABELLED, SELECTED
@@ -259,7 +261,7 @@ class held_elsewhere(subprocess.Popen[str]):  # noqa: N801 - reads as the block 
 
     def __init__(self, path: Path) -> None:
         code = (
-            "import sys; from pathlib import Path; from pipeline.labelling import lock\n"
+            "import sys; from pathlib import Path; from pipeline.labelling.stores import lock\n"
             "with lock.held(Path(sys.argv[1]), 'x'):\n"
             "    print('held', flush=True); sys.stdin.read()\n"
         )

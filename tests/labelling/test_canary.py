@@ -17,7 +17,7 @@ from pipeline.labelling.providers import openai_compatible
 from pipeline.params import Params
 from pipeline.paths import Paths, cells
 from tests.labelling.conftest import DATASET, StartStub, paying
-from tests.labelling.test_mask import KEY, holds
+from tests.labelling.online.test_mask import KEY, holds
 
 VARIABLE = "STUB_API_KEY"
 RANKING = '{"ranking": ["C1", "C2", "C3"]}'

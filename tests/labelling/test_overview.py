@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.labelling import lock, overview
-from pipeline.labelling.journal import Journal
+from pipeline.labelling import overview
+from pipeline.labelling.stores import lock
+from pipeline.labelling.stores.journal import Journal
 from tests.labelling.buying import Shop
 from tests.labelling.conftest import DATASET
 

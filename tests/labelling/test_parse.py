@@ -194,7 +194,7 @@ def test_an_answer_without_hints_gives_none(answer: str) -> None:
     assert read_hints(answer) == ()
 
 
-@pytest.mark.parametrize("made", answers(300, seed=1), ids=lambda made: made.kind)
+@pytest.mark.parametrize("made", list(answers(300, seed=1)), ids=lambda made: made.kind)
 def test_a_made_answer_is_read_as_it_was_meant(made: Made) -> None:
     first, second = (read_ranking(made.text, ANSWER_LABELS, ANSWER_PROMPT) for _ in range(2))
     assert first == second

@@ -13,12 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.errors import LabelError, PipelineError
-from pipeline.labelling import replies
+from pipeline.labelling.online import replies
+from pipeline.labelling.online.retry import Failed, TryAgain
+from pipeline.labelling.online.transport import Reply
 from pipeline.labelling.providers import openai_compatible
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Answer, Case
-from pipeline.labelling.retry import Failed, TryAgain
-from pipeline.labelling.transport import Reply
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.stages import hints, label

@@ -7,10 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.labelling import key, plan, store
-from pipeline.labelling.journal import Journal
+from pipeline.labelling import key, plan
 from pipeline.labelling.request import Answer, Request
-from tests.labelling.test_store import PAID, request
+from pipeline.labelling.stores import store
+from pipeline.labelling.stores.journal import Journal
+from tests.labelling.stores.test_store import PAID, request
 
 
 def asked(subject: str, hint: str = "h", items: str = "ab") -> Request:

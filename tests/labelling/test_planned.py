@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.labelling import batch_record, overview, store
-from pipeline.labelling.gate import dollars
-from pipeline.labelling.identity import project_identity
-from pipeline.labelling.journal import Journal, LineFile
+from pipeline.labelling import overview
+from pipeline.labelling.batches import record as batch_record
+from pipeline.labelling.money.gate import dollars
+from pipeline.labelling.stores import store
+from pipeline.labelling.stores.identity import project_identity
+from pipeline.labelling.stores.journal import Journal, LineFile
 from pipeline.stages import label
 from tests.labelling.buying import Shop
 from tests.labelling.conftest import DATASET

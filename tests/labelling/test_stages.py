@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from pipeline import files
 from pipeline.cli import app
 from pipeline.errors import DataError, LabelError, ParamsError
-from pipeline.labelling import overview, store
+from pipeline.labelling import overview
+from pipeline.labelling.stores import store
 from pipeline.params import Params
 from pipeline.paths import Paths, cells
 from pipeline.stages import hints, label, labelled

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pipeline.labelling.batch_service import BatchService
-from pipeline.labelling.mask import Mask
+from pipeline.labelling.batches.service import BatchService
+from pipeline.labelling.online.mask import Mask
+from pipeline.labelling.online.transport import credentials
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.providers.openai_compatible import (
     OpenAICompatible,
@@ -17,7 +18,6 @@ from pipeline.labelling.providers.openai_compatible import (
     key_of,
     refusal_of,
 )
-from pipeline.labelling.transport import credentials
 
 
 def make(context: Context) -> "OpenAIBatch":

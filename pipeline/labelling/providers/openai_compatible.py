@@ -13,13 +13,13 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from pipeline.errors import LabelError
-from pipeline.labelling.announced import announced
+from pipeline.labelling.online.announced import announced
+from pipeline.labelling.online.replies import ACCOUNT_FAULTS, answer_of, as_meant, error_of
+from pipeline.labelling.online.retry import RATE_LIMIT, TryAgain, is_retried, retry_after
+from pipeline.labelling.online.transport import HttpTransport, Reply, Transport, TransportFault
 from pipeline.labelling.prompt import ranking_request
 from pipeline.labelling.providers.base import Context
-from pipeline.labelling.replies import ACCOUNT_FAULTS, answer_of, as_meant, error_of
 from pipeline.labelling.request import Answer, Case, Request, json_text
-from pipeline.labelling.retry import RATE_LIMIT, TryAgain, is_retried, retry_after
-from pipeline.labelling.transport import HttpTransport, Reply, Transport, TransportFault
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 

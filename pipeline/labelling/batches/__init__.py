@@ -1,0 +1,1 @@
+"""Requests sent as files to a Batch API: planned on disk, created once, taken up again."""

@@ -1,0 +1,275 @@
+"""Requests sent in batches: planned on disk, created once, looked after until they have ended.
+
+The life of a batch, each step on disk before the next (`pipeline.labelling.batches.record`): its
+requests are planned and their most is reserved, their file is uploaded, the batch is created,
+looked at until it has ended, and fetched. A run that was killed anywhere leaves the rest to the
+next one, which pays nothing twice. One task does everything, one step after another.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from pipeline import console
+from pipeline.labelling.batches import outcomes as batch_outcomes
+from pipeline.labelling.batches import record as batch_record
+from pipeline.labelling.batches.adoption import Adoption, Patience
+from pipeline.labelling.batches.creation import Creation
+from pipeline.labelling.batches.fetching import Fetching
+from pipeline.labelling.batches.outcomes import Outcomes
+from pipeline.labelling.batches.record import Plan, Record
+from pipeline.labelling.batches.service import BatchService
+from pipeline.labelling.money.budget import Budget
+from pipeline.labelling.money.gate import dollars
+from pipeline.labelling.money.prices import Price
+from pipeline.labelling.online.limiter import Clock, Sleep
+from pipeline.labelling.online.sending import Progress, Sending
+from pipeline.labelling.online.stopping import Stopping
+from pipeline.labelling.providers.base import Provider
+from pipeline.labelling.request import Request
+from pipeline.labelling.stores import store
+from pipeline.labelling.stores.journal import LineFile
+from pipeline.labelling.stores.ledger import Ledger
+from pipeline.params import LabelTransportParams
+
+FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 2.0, 60.0, 1.5  # seconds between looks
+SAFE = (
+    "it may take 24 hours. Ctrl-C is safe: the batch goes on, and the same command takes it up "
+    "again"
+)
+
+
+@runtime_checkable
+class BatchProvider(Provider, Protocol):
+    """A provider that can also be asked in batches."""
+
+    def batches(self) -> BatchService:
+        """Return the wire to its Batch API."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """Where that is, for messages."""
+        ...
+
+
+def to_buy(requests: Sequence[Request], folder: Path) -> list[Request]:
+    """Return the requests that are in no batch under way, whose money is as good as spent.
+
+    Args:
+        requests: those missing.
+        folder: the journal's, which has the record of batches.
+    """
+    flying = batch_record.under_way(folder)
+    return [request for request in requests if request.key not in flying]
+
+
+def asked_before(requests: Sequence[Request], folder: Path) -> list[Request]:
+    """Return what batches under way ask about the same subjects in other words.
+
+    Their answers serve as well, so nothing is bought before they are here.
+    """
+    keys, wanted = {one.key for one in requests}, {_subject(one) for one in requests}
+    flying = (plan for plan in batch_record.plans(folder) if plan.state == "created")
+    found = {
+        key: request
+        for plan in flying
+        for key, request in batch_record.requests_of(folder, plan).items()
+        if _subject(request) in wanted and key not in keys
+    }
+    return list(found.values())
+
+
+def goes_by_batch(bought: Sequence[Request], transport: LabelTransportParams) -> bool:
+    """Return whether what is to be bought goes by batch, at its price; a few go online."""
+    return len(bought) >= transport.batch_at_least
+
+
+@dataclass
+class BatchSending:
+    """One run of sending; what was answered is in `rows`, also when it ends early."""
+
+    provider: BatchProvider
+    transport: LabelTransportParams
+    price: Price
+    """Of a request online; in a batch it is `label_transport.batch_factor` of it."""
+    budget: Budget
+    answers: LineFile
+    ledger: Ledger
+    clock: Clock = time.monotonic
+    sleep: Sleep = asyncio.sleep
+    observe: Callable[[Progress], None] = lambda _: None
+    """Told how far we are whenever that has changed."""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failed: Counter[str] = field(default_factory=Counter)
+    buys: bool = True
+    """False: only what is in batches under way is awaited and fetched."""
+
+    async def send(self, requests: Sequence[Request]) -> None:
+        """Have all requests answered: by batches that exist, by new ones, a few online.
+
+        Raises:
+            Stopped: somebody asked for it; the batches stay at the service.
+            PipelineError: what ended the run early.
+        """
+        self.budget.begin()
+        folder = self.answers.path.parent
+        self._stopping = Stopping(lambda: "batches stay at the service; run again to fetch them")
+        self._all, self._begun = len(requests), self.clock()
+        self._outcomes = Outcomes(
+            self.price.in_batches(self.transport.batch_factor),
+            self.budget, self.answers, self.ledger, self.rows, self.failed,
+            {request.key: request for request in requests},
+            counted=batch_outcomes.under_way(folder, self.ledger.project),
+        )  # fmt: skip
+        by_batch = goes_by_batch(to_buy(requests, folder), self.transport)
+        self._service = self.provider.batches()
+        try:
+            with LineFile(folder, batch_record.SUFFIX) as lines:
+                self._prepare(Record(lines))
+                await self._stopping.run(self._work(batch_record.plans(folder), by_batch))
+        finally:
+            self.answers.sync()
+            await self._service.close()
+            await self.provider.close()
+        if self._outcomes.error is not None:
+            raise self._outcomes.error
+        if self._outcomes.queue and self.buys:
+            await self._online(list(self._outcomes.queue.values()))
+
+    def _prepare(self, record: Record) -> None:
+        self._record = record
+        self._fetching = Fetching(
+            self._service, record, self._outcomes, self.clock, self.answers.path.parent
+        )
+        over = self._stopping.wanted.is_set
+        patience = Patience(self.transport.retry_seconds, self.clock, self.sleep, over)
+        host, project = self.provider.host, self.ledger.project
+        self._adoption = Adoption(self._service, record, patience, host, project)
+        self._creation = Creation(
+            self._service, record, self._outcomes, patience, self._adoption,
+            self.answers.path.parent,
+        )  # fmt: skip
+        self._pause, self._shown = FIRST_PAUSE, (-1, -1)
+
+    async def _work(self, known: Sequence[Plan], by_batch: bool) -> None:
+        await self._take_up(known)
+        queue = self._outcomes.queue
+        # what was never created, or is to be sent again, was counted with a batch when it was gated
+        by_batch = by_batch or goes_by_batch(list(queue.values()), self.transport)
+        by_batch = by_batch and self.buys
+        while self._fetching.flights or (queue and by_batch):
+            if by_batch:
+                await self._submit()
+            if await self._fetching.look():
+                self._pause = FIRST_PAUSE
+            self._show()
+            if self._stopping.wanted.is_set() or self._outcomes.error is not None:
+                self._tell_what_is_left()
+                return
+            if self._fetching.flights or self._fetching.full_for() > 0:
+                await self._rest()
+
+    def _tell_what_is_left(self) -> None:
+        for flight in self._fetching.flights:
+            keys = flight.plan.keys & self._outcomes.open.keys()
+            most = dollars(self._outcomes.most(keys))
+            console.note(f"{flight}: under way, {len(keys):,} requests for at most ${most}")
+
+    async def _take_up(self, known: Sequence[Plan]) -> None:
+        """Look after the batches that have our requests, and queue what is in none."""
+        wanted = self._outcomes.open
+        for one in known:
+            if one.state == "planned" and one.project == self.ledger.project:
+                self._creation.drop(one)  # an earlier run ended before it sent anything
+        ours = [plan for plan in known if plan.keys & wanted.keys()]
+        found = [plan for plan in ours if plan.open]
+        if not wanted.keys() <= _keys(found):  # else nothing is bought, and nobody is asked
+            lost = [plan for plan in ours if plan.state == "uploaded"]
+            found += [plan for one in lost if (plan := await self._resolved(one))]
+            # without keys (a damaged line) a batch is on record only by name
+            on_record = (one for one in (*known, *found) if one.keys and one.state != "dropped")
+            ids = {one.batch_id for one in on_record}
+            unknown = await self._adoption.unknown(ids, wanted)
+            found += [plan for plan in unknown if plan.keys & wanted.keys()]
+        flying = _keys(found)
+        self._outcomes.queue = {key: one for key, one in wanted.items() if key not in flying}
+        taken: set[str] = set()
+        for plan in found:
+            self._fetching.add(plan, "taken up, nothing is paid for it again")
+            keys = sorted((plan.keys & wanted.keys()) - taken)
+            taken.update(keys)
+            self._outcomes.take_up(keys, ended=plan.tried)
+
+    async def _resolved(self, plan: Plan) -> Plan | None:
+        """Return a plan that became a batch before its id was noted; nothing if it never did."""
+        if found := await self._adoption.lost(plan):
+            return found
+        keys = sorted(plan.keys & self._outcomes.open.keys())
+        self._outcomes.take_up(keys)
+        await self._outcomes.put_back(keys, "never became a batch")
+        self._creation.drop(plan)
+        return None
+
+    async def _submit(self) -> None:
+        """Make batches of what is queued, as long as money and the service's queue allow it."""
+        queue = self._outcomes.queue
+        while queue and self._fetching.full_for() <= 0 and not self._stopping.wanted.is_set():
+            requests = self._creation.cut(self._fetching.most_requests)
+            if requests:
+                plan = await self._creation.create(requests)
+                self._fetching.add(plan, f"{len(requests):,} requests; {SAFE}")
+                self._pause = FIRST_PAUSE
+            elif self._fetching.flights:
+                return  # until others have settled
+            else:
+                await self._creation.refuse()
+
+    async def _rest(self) -> None:
+        """Wait until the next look, or until somebody wants to stop."""
+        flying = bool(self._fetching.flights)
+        waits = [
+            asyncio.ensure_future(self.sleep(self._pause if flying else self._fetching.full_for())),
+            asyncio.ensure_future(self._stopping.wanted.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._pause = min(self._pause * SLOWER, LONGEST_PAUSE)
+
+    def _show(self) -> None:
+        done = len(self.rows), self.failed.total()
+        if done == self._shown:  # a day has many looks
+            return
+        self._shown = done
+        self.observe(
+            Progress(
+                requests=self._all,
+                answered=done[0],
+                failed=done[1],
+                spent_usd=self.budget.spent_usd,
+                cap_usd=self.budget.cap_usd,
+                seconds=self.clock() - self._begun,
+            )
+        )
+
+    async def _online(self, requests: Sequence[Request]) -> None:
+        """Ask what is too little for a batch, one by one."""
+        await Sending(
+            self.provider, self.transport, self.price, self.budget, self.answers, self.ledger,
+            self.clock, self.sleep, self.observe, self.rows, self.failed,
+        ).send(requests)  # fmt: skip
+
+
+def _subject(request: Request) -> tuple[Any, ...]:
+    return tuple(getattr(request, name) for name in store.IDENTITY)
+
+
+def _keys(plans: Iterable[Plan]) -> frozenset[str]:
+    return frozenset().union(*(plan.keys for plan in plans))

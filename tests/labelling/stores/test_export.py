@@ -1,0 +1,69 @@
+"""One file of labels for use elsewhere."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.errors import LabelError
+from pipeline.labelling.cases import labels_place
+from pipeline.labelling.stores.export import export
+from pipeline.labelling.stores.store import COLUMNS
+from pipeline.paths import Paths
+from tests.labelling.stores.test_store import PAID, rows
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Paths:
+    """Return a project with two answers and a refusal, in parts."""
+    made = Paths(tmp_path / "project")
+    here = labels_place(made, "tiny").store
+    here.write(rows("a"))
+    here.write(rows("b"))
+    here.write(rows("c", answer=replace(PAID, response="I cannot.", outcome="refused")))
+    return made
+
+
+def test_every_answer_is_a_row_with_its_ranking_in_item_ids(project: Paths, tmp_path: Path) -> None:
+    file = tmp_path / "labels.parquet"
+    told = export(project, "tiny", file)
+    table = pl.read_parquet(file)
+    assert (told["labels"], told["with_a_ranking"]) == (3, 2)
+    assert table.columns == [*COLUMNS, "ranking", "reading"]
+    by_subject = {row["subject_id"]: row for row in table.iter_rows(named=True)}
+    assert by_subject["a"]["ranking"] == ["a"]
+    assert (by_subject["c"]["ranking"], by_subject["c"]["reading"]) == ([], "none")
+    assert by_subject["c"]["response"] == "I cannot."
+
+
+def test_both_forms_say_the_same(project: Paths, tmp_path: Path) -> None:
+    export(project, "tiny", tmp_path / "labels.parquet")
+    export(project, "tiny", tmp_path / "labels.jsonl")
+    table = pl.read_parquet(tmp_path / "labels.parquet").with_columns(
+        pl.col("created_at").map_elements(lambda at: at.isoformat(), pl.String)
+    )
+    lines = (tmp_path / "labels.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == table.to_dicts()
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_equal_stores_give_equal_bytes(project: Paths, tmp_path: Path, ending: str) -> None:
+    other = Paths(tmp_path / "other")
+    here = labels_place(other, "tiny").store
+    here.write(rows("b", "a"))
+    here.write(labels_place(project, "tiny").store.read())
+    for paths, name in ((project, "one"), (other, "two")):
+        export(paths, "tiny", tmp_path / f"{name}.{ending}")
+    assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
+
+
+def test_what_cannot_be_exported_is_one_line(project: Paths, tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match=r"end its name in \.parquet or \.jsonl"):
+        export(project, "tiny", tmp_path / "labels.csv")
+    with pytest.raises(LabelError, match="dvc pull data/labels/none"):
+        export(project, "none", tmp_path / "labels.jsonl")
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(LabelError, match="cannot be written"):
+        export(project, "tiny", tmp_path / "file" / "labels.jsonl")
