@@ -34,7 +34,7 @@ class Figure(NamedTuple):
 
 def labelled_by(card: Card) -> str:
     """Return in words who made the labels."""
-    return results.labelled_by({"labels": card})
+    return results.labelled_by(card["labeller"])
 
 
 def measures(card: Card) -> list[str]:

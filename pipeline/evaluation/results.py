@@ -15,6 +15,7 @@ MODELS = ("popularity", "itemknn", "student", "teacher", "distilled", "control")
 COUNTING = MODELS[:2]
 """Of a dataset, the same for every backbone, recipe and seed."""
 
+BOUGHT = ("count", "prompt_tokens", "completion_tokens", "cost_usd", "seconds")
 Metrics = dict[str, Any]
 """The content of a cell's ``metrics.json``."""
 
@@ -52,9 +53,21 @@ def read_cells(paths: Paths, run: RunParams) -> dict[Cell, Metrics]:
     return {cell: files.read_json(path) for cell, path in found.items()}
 
 
-def labelled_by(metrics: Metrics) -> str:
-    """Return in words who made the labels behind a cell's figures."""
-    labeller = metrics["labels"].get("labeller")
+def labeller(paths: Paths, cell: Cell) -> dict[str, Any] | None:
+    """Return who made a cell's labels, as its card says."""
+    path = paths.card(cell)
+    return files.read_json(path)["labeller"] if path.exists() else None
+
+
+def bought(paths: Paths, dataset: str) -> dict[str, float]:
+    """Return what a dataset's answers, hints included, have cost so far."""
+    names = (paths.hint_parts(dataset), paths.label_parts(dataset))
+    each = [files.read_json(path)["bought"] for path in names if path.exists()]
+    return {name: sum(one[name] for one in each) for name in BOUGHT}
+
+
+def labelled_by(labeller: dict[str, Any] | None) -> str:
+    """Return in words who made labels."""
     if labeller is None:
         return "labels by nobody on record; run `dvc repro`"
     if labeller["offline_stand_in"]:

@@ -10,7 +10,9 @@ from pipeline.evaluation.results import (
     COUNTING,
     Metrics,
     Row,
+    bought,
     labelled_by,
+    labeller,
     mean_and_sd,
     over_seeds,
     read_cells,
@@ -46,19 +48,20 @@ def show(paths: Paths, run: RunParams, *, as_json: bool) -> None:
 
 def _block(paths: Paths, found: dict[Cell, Metrics]) -> None:
     cell, first = next(iter(found.items()))
-    about, labels = first["dataset"], first["labels"]
+    about, labels = first["dataset"], bought(paths, cell.dataset)
     kind = "SYNTHETIC data, made up to try the pipeline" if about["synthetic"] else "real data"
     console.out.print(
         f"{cell.dataset}: {kind}; {about['test_sessions']:,} test sessions, "
         f"{about['cold_targets']:,} with a target never seen in training"
     )
     console.table(HEADERS, _lines(paths, found), whole_lines=True)
-    for text in (*_differences(found), *dict.fromkeys(map(labelled_by, found.values()))):
+    who = dict.fromkeys(labelled_by(labeller(paths, one)) for one in found)
+    for text in (*_differences(found), *who):
         console.out.print(text, markup=False)
     console.out.print(
-        f"labels bought: {labels['bought']:,}, "
+        f"labels bought: {labels['count']:,}, "
         f"{labels['prompt_tokens'] + labels['completion_tokens']:,} tokens, "
-        f"${labels['dollars']:,.2f}, {labels['seconds']:,.0f} s of answering\n",
+        f"${labels['cost_usd']:,.2f}, {labels['seconds']:,.0f} s of answering\n",
         markup=False,
     )
 

@@ -67,7 +67,7 @@ def render(title: str, paths: Paths, found: dict[Cell, Metrics]) -> str:
                 {cell.dataset for cell in found if found[cell]["dataset"]["synthetic"]}
             ),
             labellers=dict.fromkeys(
-                (cell.dataset, results.labelled_by(metrics)) for cell, metrics in found.items()
+                (cell.dataset, results.labelled_by(results.labeller(paths, cell))) for cell in found
             ),
             groups=groups,
             several=any(group.seeds > 1 for group in groups),
@@ -167,5 +167,5 @@ def _cell(paths: Paths, cell: Cell, metrics: Metrics) -> CellView:
             for name, draw in PLOTS.items()
         },
         labels=metrics["labels"],
-        labelled_by=results.labelled_by(metrics),
+        labelled_by=results.labelled_by(results.labeller(paths, cell)),
     )

@@ -1,14 +1,12 @@
 """Rank every test target with each of a cell's models, and say what follows.
 
-Reads the tables ``sessions``, ``catalog``, ``difficulty``, ``selected``, ``labelled``, the models,
-and what hints and labels have cost, from ``hint_parts.json`` and ``label_parts.json``. Writes the
-table ``ranks``, ``metrics.json`` and the tables behind the plots. Obeys the sections ``evaluate``
-and ``dataset.<name>``.
+Reads the tables ``sessions``, ``catalog``, ``difficulty``, ``selected``, ``labelled``, and the models.
+Writes the table ``ranks``, ``metrics.json`` and the tables behind the plots. Obeys the sections
+``evaluate`` and ``dataset.<name>``.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -37,10 +35,7 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     """Evaluate the cell's models on the test part."""
     folders = {name: folder for name, folder in paths.models(cell).items() if folder.exists()}
     test = _test_part(paths.sessions(cell.dataset))
-    stores = (paths.hint_parts(cell.dataset), paths.label_parts(cell.dataset))
-    recorded = [files.read_json(path) for path in stores]
-    labels = _labels(LABELLED.read(paths.labelled(cell)), [one["bought"] for one in recorded])
-    labels["labeller"] = recorded[1].get("labeller")
+    labels = _labels(LABELLED.read(paths.labelled(cell)))
     difficulty, selected = (
         DIFFICULTY.read(paths.difficulty(cell)),
         SELECTED.read(paths.selected(cell)),
@@ -112,16 +107,10 @@ def _size(folder: Path) -> dict[str, int]:
     }
 
 
-def _labels(labelled: pl.DataFrame, bought: list[dict[str, float]]) -> dict[str, Any]:
-    """Return what the cell's labels are, and what the dataset's answers, hints included, cost."""
-    total = {name: sum(one[name] for one in bought) for name in bought[0]}
+def _labels(labelled: pl.DataFrame) -> dict[str, int]:
+    """Return how many of the cell's labels are of use."""
     return {
         "asked": len(labelled),
         "usable": int((labelled["outcome"] == "usable").sum()),
         "with_target": int(labelled["contains_target"].sum()),
-        "bought": total["count"],
-        "prompt_tokens": total["prompt_tokens"],
-        "completion_tokens": total["completion_tokens"],
-        "dollars": round(total["cost_usd"], 9),
-        "seconds": round(total["seconds"], 1),
     }

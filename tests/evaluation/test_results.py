@@ -21,22 +21,21 @@ from pipeline.paths import Cell, Paths
 FIGURES = {"recall@10": 0.2, "ndcg@10": 0.1, "parameters": 1_200, "bytes": 4_900}
 
 
-def metrics(ndcg: float = 0.1, *, synthetic: bool = True, dollars: float = 0.0) -> dict[str, Any]:
+SIMILARITY = {
+    "provider": "similarity",
+    "endpoint": None,
+    "model": None,
+    "offline_stand_in": True,
+}
+
+
+def metrics(ndcg: float = 0.1, *, synthetic: bool = True) -> dict[str, Any]:
     """Return a cell's figures; the distilled student has NDCG@10 ``ndcg``."""
     models: dict[str, Any] = {name: dict(FIGURES) for name in results.MODELS}
     models["distilled"]["ndcg@10"] = ndcg
     interval = {"ndcg@10": {"mean": ndcg - 0.1, "low": ndcg - 0.12, "high": ndcg - 0.08}}
     about = {"name": "tiny", "synthetic": synthetic, "test_sessions": 600, "cold_targets": 7}
-    labels: dict[str, Any] = {
-        "asked": 500,
-        "usable": 480,
-        "with_target": 200,
-        "bought": 3,
-        "dollars": dollars,
-    }
-    labels |= {"prompt_tokens": 900, "completion_tokens": 100, "seconds": 4.5}
-    labels["labeller"] = {"provider": "similarity", "endpoint": None, "model": None}
-    labels["labeller"]["offline_stand_in"] = True
+    labels = {"asked": 500, "usable": 480, "with_target": 200}
     differences = {"distilled_minus_student": interval, "distilled_minus_control": interval}
     return {"dataset": about, "models": models, "differences": differences, "labels": labels}
 
@@ -52,6 +51,7 @@ def home(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def write(home: Paths, seed: int, ndcg: float, recipe: str = "strong", **more: Any) -> None:
     cell = Cell("tiny", "fpmc", recipe, seed)
     files.write_json(home.metrics(cell), metrics(ndcg, **more))
+    files.write_json(home.card(cell), {"labeller": SIMILARITY})
 
 
 def with_seeds(home: Paths, seeds: str) -> None:
@@ -105,7 +105,11 @@ def test_json_is_rows_with_the_promised_columns(home: Paths) -> None:
 
 
 def test_table_says_synthetic_money_difference_and_what_is_missing(home: Paths) -> None:
-    write(home, 1, 0.13, dollars=2.5)
+    write(home, 1, 0.13)
+    for names, count, dollars in ((home.hint_parts, 1, 0.5), (home.label_parts, 2, 2.0)):
+        tokens = {"prompt_tokens": 450, "completion_tokens": 50, "seconds": 4.5}
+        bought = {"count": count, "cost_usd": dollars, **tokens}
+        files.write_json(names("tiny"), {"bought": bought})
     seconds.write(home, "student", ("tiny", "fpmc", "strong", 1), 12.34)
     done = CliRunner().invoke(app, ["results"])
     assert "SYNTHETIC" in done.stdout
@@ -137,8 +141,7 @@ def test_table_has_counting_models_once_and_both_recipes(home: Paths) -> None:
 )
 def test_who_made_the_labels_is_said_in_words(labeller: tuple[str | None, ...], words: str) -> None:
     made = dict(zip(("provider", "endpoint", "model"), labeller, strict=True))
-    found = {"labels": {"labeller": {**made, "offline_stand_in": False}}}
-    assert results.labelled_by(found) == words
+    assert results.labelled_by({**made, "offline_stand_in": False}) == words
 
 
 def test_several_seeds_show_their_deviation(home: Paths) -> None:

@@ -41,17 +41,6 @@ def figures(shift: float = 0.0, *, synthetic: bool = True) -> dict[str, Any]:
             "asked": 500,
             "usable": 487,
             "with_target": 99,
-            "bought": 0,
-            "prompt_tokens": 0,
-            "completion_tokens": 0,
-            "dollars": 0.0,
-            "seconds": 0.0,
-            "labeller": {
-                "provider": "similarity",
-                "endpoint": None,
-                "model": None,
-                "offline_stand_in": True,
-            },
         },
     }
 
@@ -69,7 +58,12 @@ def card(*, offer_known: bool = True) -> dict[str, Any]:
     nothing = {"sessions": 0, "why": "what was offered is not known"}
     seen = {"sessions": 0, "why": "this teacher has seen the sessions"}
     return {
-        "labeller": figures()["labels"]["labeller"],
+        "labeller": {
+            "provider": "similarity",
+            "endpoint": None,
+            "model": None,
+            "offline_stand_in": True,
+        },
         "sessions": 500,
         "answered": 498,
         "outcomes": {"usable": 487, "too_short": 11, "refused": 0, "truncated": 0, "missing": 2},

@@ -75,12 +75,6 @@ def paths(tmp_path: Path) -> Paths:
         "contains_target": [True, False, False],
     }
     write(LABELLED, paths.labelled(CELL), labelled)
-    spent = {"hint": (1, 150, 15, 0.0625, 0.5), "label": (3, 750, 75, 0.3125, 2.5)}
-    names = ["count", "prompt_tokens", "completion_tokens", "cost_usd", "seconds"]
-    for kind, path in (("hint", paths.hint_parts("tiny")), ("label", paths.label_parts("tiny"))):
-        made = {"provider": kind}
-        bought = dict(zip(names, spent[kind], strict=True))
-        files.write_json(path, {"bought": bought, "labeller": made})
     for name, folder in paths.models(CELL).items():
         if name != "teacher":
             save(folder, [6, 5, 4, 3, 2, 1] if name == "distilled" else [1, 2, 3, 4, 5, 6])
@@ -121,11 +115,7 @@ def test_metrics_say_what_the_data_and_the_labels_are(paths: Paths, project: Pat
     metrics = files.read_json(paths.metrics(CELL))
     about = {"name": "tiny", "synthetic": True, "test_sessions": 4, "cold_targets": 1}
     assert metrics["dataset"] == about
-    labels = metrics["labels"]
-    assert (labels["asked"], labels["usable"], labels["with_target"]) == (3, 2, 1)
-    assert (labels["bought"], labels["dollars"], labels["seconds"]) == (4, 0.375, 3.0)
-    assert (labels["prompt_tokens"], labels["completion_tokens"]) == (900, 90)
-    assert labels["labeller"] == {"provider": "label"}
+    assert metrics["labels"] == {"asked": 3, "usable": 2, "with_target": 1}
 
 
 def test_tables_behind_the_plots(paths: Paths, project: Path) -> None:
