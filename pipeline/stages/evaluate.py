@@ -1,6 +1,6 @@
 """Rank every test target with each of a cell's models, and say what follows.
 
-Reads the tables ``sessions``, ``catalog``, ``difficulty``, ``selected``, ``labelled``, and the models.
+Reads the tables ``sessions``, ``catalog``, ``difficulty``, ``selected``, ``labelled``, and models.
 Writes the table ``ranks``, ``metrics.json`` and the tables behind the plots. Obeys the sections
 ``evaluate`` and ``dataset.<name>``.
 """
