@@ -10,14 +10,13 @@ import json
 import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import json_repair
 
-from pipeline.labelling.prompt import clean
+from pipeline.labelling.names import Offered, Reading, names_of, sift
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Rises whenever an answer may be read otherwise; stands in the tables made from answers."""
 
 LONGEST_REPAIR = 6_000  # characters, and
@@ -26,7 +25,6 @@ MOST_TRIES = 1_000  # openings that turn out to open nothing
 COST_OF_DEPTH = 25  # tries
 MOST_SCANNED = 20_000_000  # characters read in vain for them
 MOST_VALUES = 100  # the last ones
-LONGEST_LABEL = 60
 SHORTEST_QUOTATION = 20  # characters of a line: many lines as short as } stand in any prompt
 
 DECODER = json.JSONDecoder()
@@ -34,7 +32,6 @@ DECODER = json.JSONDecoder()
 OPENING = re.compile(r"[{\[]")
 BRACKETED = re.compile(r"[\[<]([^\[\]<>]+)[\]>]")
 COMMAS = re.compile(r"[,;|>]+")
-SEPARATORS = re.compile(r"[\s,;>|]+")
 QUOTES = " \t\r\n\"'`<>[]()."
 JSON_SIGNS = "{\"'"  # without any of them json-repair takes prose for JSON
 LETTER = re.compile(r"\w")
@@ -42,34 +39,9 @@ REASONING = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>")
 ANSWER = re.compile(
     r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]|<\|channel\|>final[^{]{0,40}?>"
 )
-NAMING = ("label", "candidate", "id", "hint", "note", "text", "item")
-"""Where an entry that is an object has its text."""
-SPELLED = re.compile(  # "c3", "C03", "<C3>", "Candidate 3", "1. C3", "C3: its title"
-    r"(?:\d+[.)]\s+)?[\"'`<\[(*#]*(?:candidate\s*[c#]?|[c\uff23\uff43\u0421\u0441])[\s_-]?(\d+)"
-    r"[\"'`>\])*]*(?:$|[:,)|]|\.(?!\d)|\s+[-\u2013\u2014(])",  # c in full width and Cyrillic, too
-    re.IGNORECASE,
-)
-NUMBER = re.compile(r"(\d+)$")
+TITLED = re.compile(r'\s*"[^"\\]{1,60}"\s*:\s*"(?:[^"\\]|\\.)*"\s*,?\s*$')  # a line
 CLOSED = re.compile(r"[\]}`]\s*$")
 CUT_WORD = re.compile(r"[^\s\"'\[\]{},:]{1,60}$")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What was read from an answer, and what had to be mended."""
-
-    ranking: tuple[str, ...] = ()
-    """Labels of candidates, best first, each once."""
-    reading: str = "none"
-    """strict | repaired | bracketed | none: which form worked."""
-    foreign: int = 0
-    """Named things that were not offered, dropped."""
-    repeated: int = 0
-    """Repeats of a label, dropped."""
-    mended: int = 0
-    """Labels in another spelling, as c3 or 3 for C3; what is strict but for them is repaired."""
-    places: tuple[int, ...] = field(default=(), compare=False)
-    """Where the answer gave each of the ranking's labels, from 1: what was dropped took a place."""
 
 
 def read_ranking(response: str, labels: Collection[str], prompt: str = "") -> Reading:
@@ -83,10 +55,10 @@ def read_ranking(response: str, labels: Collection[str], prompt: str = "") -> Re
         labels: those offered; a recorded ranking brings its own.
         prompt: what was asked; an answer that is a piece of it is a quotation.
     """
-    offered = frozenset(labels)
+    offered = Offered(frozenset(labels))
     first = Reading()
     for reading, value in _forms(response, "ranking", prompt):
-        found = _sift(_texts(value), offered, reading)
+        found = sift(names_of(value, offered), offered, reading)
         if found.ranking:
             return found
         if first.reading == "none":
@@ -97,7 +69,7 @@ def read_ranking(response: str, labels: Collection[str], prompt: str = "") -> Re
 def read_hints(response: str, prompt: str = "") -> tuple[str, ...]:
     """Return the notes in an answer; none if there is no list of texts in it."""
     for reading, value in _forms(response, "hints", prompt):
-        texts = [value] if isinstance(value, str) else _texts(value)
+        texts = [value] if isinstance(value, str) else names_of(value, Offered())
         kept = tuple(text for text in texts if LETTER.search(text))  # "..." stands in the prompt
         if kept and reading != "bracketed":
             return kept
@@ -162,13 +134,16 @@ def _is_shown(found: Any, shown: str) -> bool:
 
 
 def _own_lines(response: str, shown: str) -> str:
-    """Return the lines of an answer but for those that stand in the prompt."""
+    """Return the lines of an answer but for those that stand in the prompt.
+
+    A candidate with its title, ``"C3": "its title",`` stays: rankings are written so, too.
+    """
     if not shown:
         return response
     return "\n".join(
         line
         for line in response.split("\n")
-        if len(line) < SHORTEST_QUOTATION or _squeezed(line) not in shown
+        if len(line) < SHORTEST_QUOTATION or TITLED.match(line) or _squeezed(line) not in shown
     )
 
 
@@ -194,35 +169,6 @@ def _without_cut_end(text: str) -> str:
     if text.replace('\\"', "").count('"') % 2:
         return text[: text.rfind('"')]
     return CUT_WORD.sub("", text)
-
-
-def _sift(names: list[str], offered: frozenset[str], reading: str) -> Reading:
-    """Return the offered labels among the names, each once, and count the rest."""
-    numbered = offered == {f"C{n}" for n in range(1, len(offered) + 1)}
-    meant = [_meant(name, reading) if numbered and name not in offered else name for name in names]
-    known = [(name, place) for place, name in enumerate(meant, start=1) if name in offered]
-    first = dict(reversed(known))
-    ranking = tuple(dict.fromkeys(name for name, _ in known))
-    mended = sum(name != names[place - 1] for name, place in known)
-    if not names:
-        reading = "none"
-    elif mended and reading == "strict":
-        reading = "repaired"
-    return Reading(
-        ranking=ranking,
-        reading=reading,
-        foreign=len(names) - len(known),
-        repeated=len(known) - len(ranking),
-        mended=mended,
-        places=tuple(first[name] for name in ranking),
-    )
-
-
-def _meant(name: str, reading: str) -> str:
-    """Return the label that a name spells, as ``C3`` for ``c03``, or 3 in a JSON list."""
-    text = clean(name[:LONGEST_LABEL])
-    found = SPELLED.match(text) or (NUMBER.match(text) if reading != "bracketed" else None)
-    return f"C{int(found[1])}" if found else name
 
 
 def _load(text: str) -> Any:
@@ -262,25 +208,6 @@ def _only_list(value: Any) -> list[Any] | None:
         lists = [inner for inner in value.values() if isinstance(inner, list)]
         return lists[0] if len(lists) == 1 else None
     return [one for one in value if not isinstance(one, int)] if isinstance(value, list) else None
-
-
-def _texts(value: Any) -> list[str]:
-    """Return the texts of a list, of a mapping's values, or of a line that lists them."""
-    if isinstance(value, str):
-        return [part for part in SEPARATORS.split(value) if part]
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if not isinstance(value, list):
-        return []
-    return [text for part in value if (text := _text(part))]
-
-
-def _text(part: Any) -> str:
-    """Return the text of an entry: itself, or what an object names, ``{"label": "C3"}``."""
-    if isinstance(part, Mapping):
-        named = [part[name] for name in NAMING if name in part]
-        part = named[0] if named else next(iter(part), "")  # {"C3": "its title"}
-    return str(part).strip() if isinstance(part, str | int) else ""
 
 
 def _bracketed(response: str, shown: str = "") -> list[str]:

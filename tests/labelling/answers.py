@@ -77,6 +77,10 @@ def _draft(chance: random.Random) -> str:
     return strict(chance.sample(LABELS, 6))
 
 
+def _counted(ranking: Ranking) -> Iterator[tuple[int, str]]:
+    return enumerate(ranking, start=1)
+
+
 Whole = Callable[[Ranking, random.Random], str]
 WHOLE: dict[str, Whole] = {
     "strict": strict,
@@ -97,6 +101,19 @@ WHOLE: dict[str, Whole] = {
     "bare list": lambda r, _: json.dumps(r),
     "objects": lambda r, _: json.dumps({"ranking": [{"label": x, "title": "t"} for x in r]}),
     "numbers": lambda r, _: json.dumps({"ranking": [int(x[1:]) for x in r]}),
+    "places as keys": lambda r, _: json.dumps({"ranking": [{str(n): x} for n, x in _counted(r)]}),
+    "places beside": lambda r, _: json.dumps({"ranking": [{"id": n, "choice": x, "title": "t"}
+                                                          for n, x in _counted(r)]}),
+    "labels with ranks": lambda r, _: json.dumps({"ranking": {x: n for n, x in _counted(r)}}),
+    "labels with ranks, as offered": lambda r, _: json.dumps(
+        {"ranking": {x: r.index(x) + 1 for x in LABELS if x in r}}),
+    "labels with scores": lambda r, _: json.dumps(
+        {"ranking": {x: 1 - n / 100 for n, x in _counted(r)}}),
+    "scores between": lambda r, _: json.dumps(
+        {"ranking": [one for n, x in _counted(r) for one in (x, 26 - n)]}),
+    "labels with titles": lambda r, _: json.dumps({"ranking": dict.fromkeys(r, INJECTED)}),
+    "labels with titles, fenced": lambda r, _: (
+        f"```json\n{json.dumps({'ranking': dict.fromkeys(r, INJECTED)}, indent=2)}\n```"),
     "lower case": lambda r, _: strict([x.lower() for x in r]),
     "with titles": lambda r, _: strict([f"{x}: Farm Days (2003)" for x in r]),
     "full width": lambda r, _: strict([x.translate(WIDE) for x in r]),
@@ -123,6 +140,11 @@ EMPTY: dict[str, Callable[[random.Random], str]] = {
     "reasoning that was cut": lambda c: f"<think>Let me see. {_draft(c)} But then [C7]",
     "empty list": lambda _: strict([]),
     "foreign only": lambda _: strict(["Farm Days", "C77"]),
+    "numbers that are titles": lambda _: strict(["9", "12", "21", "Seven", "1917", "8 Mile"]),
+    "titles with ranks": lambda _: json.dumps({"ranking": {"Seven": 1, "8 Mile": 2, "21": 3}}),
+    "titles beside ranks": lambda _: json.dumps(
+        {"ranking": [{"id": n, "title": t} for n, t in enumerate(("Seven", "Heat"), 1)]}
+    ),
     "notes referred to": lambda _: "As the sources [1] and [2] say, see also (3).",
 }
 SIGNS = ('{"ranking": [', "[", "]", "{", "}", '"', '"C1"', "C2", ",", ":", "'", "\\", "\n", "//",

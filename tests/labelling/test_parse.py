@@ -48,6 +48,24 @@ LABELS = [f"C{n}" for n in range(1, 11)]
         ('{"ranking": [3, 1]}', ("C3", "C1"), "repaired"),
         ("[3, 1]", ("C3", "C1"), "repaired"),
         ('{"ranking": ["007: Nightfire", "C64 Racer", "Area C3"]}', (), "strict"),
+        ('{"ranking": [{"1": "C3"}, {"2": "C1"}]}', ("C3", "C1"), "strict"),
+        ('{"ranking": {"C3": 1, "C1": 2}}', ("C3", "C1"), "repaired"),
+        ('{"ranking": {"C1": 2, "C2": 3, "C3": 1}}', ("C3", "C1", "C2"), "repaired"),
+        ('{"ranking": {"C3": 3, "C1": 2, "C2": 1}}', ("C3", "C1", "C2"), "repaired"),  # scores
+        ('{"ranking": {"C3": "Farm Days", "C1": "Seven"}}', ("C3", "C1"), "repaired"),
+        ('{"ranking": [{"C3": 0.9, "C1": 0.5}]}', ("C3", "C1"), "strict"),
+        (
+            '{"ranking": [{"id": 1, "choice": "C3"}, {"id": 2, "choice": "C1"}]}',
+            ("C3", "C1"),
+            "strict",
+        ),
+        ('{"ranking": [{"label": 3, "title": "x"}, {"label": 1}]}', ("C3", "C1"), "repaired"),
+        ('{"ranking": ["C3", 10, "C1", 9]}', ("C3", "C1"), "strict"),
+        ('{"ranking": ["1", "c3", "2", "c1"]}', ("C3", "C1"), "repaired"),
+        ('{"ranking": [1, ["C3"], 2, ["C1"]]}', ("C3", "C1"), "bracketed"),
+        ('{"ranking": ["9", "2", "Seven"]}', (), "strict"),
+        ('{"ranking": {"Seven": 1, "Heat": 2}}', (), "repaired"),
+        ('{"ranking": [{"id": 1, "title": "Seven"}, {"id": 2, "title": "Heat"}]}', (), "strict"),
         ('As note [2] says: {"ranking": ["C3"]}, see [1].', ("C3",), "repaired"),
         ("As note [2] says, see [1].", (), "bracketed"),
         ('{"ranking": ["C3", "C1', ("C3",), "repaired"),  # of C10, or C1
@@ -122,10 +140,30 @@ def test_a_note_that_was_cut_is_left_out() -> None:
 
 
 def test_spellings_are_counted_and_only_for_labels_of_ours() -> None:
-    assert read_ranking('{"ranking": ["c3", "C1", 3]}', LABELS) == Reading(
+    assert read_ranking('{"ranking": ["c3", "C1", "C3:"]}', LABELS) == Reading(
         ("C3", "C1"), "repaired", repeated=1, mended=2
     )
     assert read_ranking('{"ranking": ["c3", "3"]}', ["C3", "C9"]).ranking == ()
+
+
+def test_a_number_beside_labels_is_counted_and_takes_no_place() -> None:
+    found = read_ranking('{"ranking": ["C3", 10, "C1", 9, "Seven", "C2"]}', LABELS)
+    assert found == Reading(("C3", "C1", "C2"), "strict", foreign=3)
+    assert found.places == (1, 2, 4)
+
+
+def test_labels_with_their_titles_are_a_ranking_though_each_line_stands_in_the_prompt() -> None:
+    titles = {f"C{n}": f"A title of some length, {n}" for n in range(1, 11)}
+    prompt = f"Candidates:\n{json.dumps(titles)}"
+    named = {label: titles[label] for label in ("C3", "C9", "C1")}
+    answer = f"```json\n{json.dumps({'ranking': named}, indent=2)}\n```"
+    assert read_ranking(answer, LABELS, prompt).ranking == ("C3", "C9", "C1")
+    assert read_ranking(json.dumps(titles, indent=2), LABELS, prompt).ranking == ()
+
+
+def test_hints_in_objects_are_read_without_their_numbers() -> None:
+    answer = '{"hints": [{"id": 1, "hint": "Series hold."}, {"id": 2, "hint": "Racers, too."}]}'
+    assert read_hints(answer) == ("Series hold.", "Racers, too.")
 
 
 HOSTILE = [
