@@ -34,7 +34,7 @@ from pipeline.labelling.plan import Usable
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
 from pipeline.labelling.stores import lock, parts, store
-from pipeline.labelling.stores.identity import project_identity
+from pipeline.labelling.stores.identity import project_identity, refuse_unsure
 from pipeline.labelling.stores.journal import Journal, LineFile
 from pipeline.labelling.stores.ledger import SUFFIX, Ledger
 from pipeline.labelling.stores.store import Store
@@ -115,8 +115,7 @@ class Buyer:
         place = self.place
         place.store.make_folder()
         with lock.held(place.lock, place.title):
-            for name in place.store.set_aside(place.aside):
-                console.note(f"{place.title}/{name}: damaged, set aside in {place.aside}")
+            place.store.set_aside(place.aside)
             if self.provider.free:
                 return self._make_again(requests)
             parts.refuse_absent(place.names, place.store, place.title)
@@ -140,6 +139,7 @@ class Buyer:
     @contextmanager
     def _purse(self) -> Iterator[Ledger]:
         """Give the ledger; during the block nobody else spends the project's budget here."""
+        refuse_unsure(self.place.root)
         project = project_identity(self.place.root)
         purse = self.journal.folder / f"{project}.lock"
         with (
@@ -200,9 +200,9 @@ class Buyer:
         ledger.note_part(self.place.store.write(rows), rows["key"].to_list())
 
     def _send(self, made: plan.Plan, ledger: Ledger) -> Bought:
-        title, served = self.place.title, len(made.stored) + len(made.journal)
-        budget, meter = self._budget(), Meter(title)
-        price = self._allowed(made.missing, served, budget)
+        title, budget = self.place.title, self._budget()
+        meter = Meter(title)
+        price = self._allowed(made, budget)
         with self.journal.writer() as answers:
             means = (self.transport, price, budget, answers, ledger)
             sending: Sending | BatchSending
@@ -224,7 +224,7 @@ class Buyer:
                 self._save(store.frame(sending.rows), ledger)
                 bought = _bought(sending)
                 console.note(f"{title}: {_told(bought, budget)}")
-        if not bought.made and not served:
+        if not bought.made and not (made.stored or made.journal):
             why = ", ".join(f"{count} x {why}" for why, count in sorted(bought.failed.items()))
             raise LabelError(f"{title}: none of {len(made.missing)} requests was answered ({why})")
         return bought
@@ -234,13 +234,14 @@ class Buyer:
         spent = spending.spent(Paths(self.place.root), self.journal)
         return Budget(self.transport.budget_usd, spent.total_usd)
 
-    def _allowed(self, missing: Sequence[Request], served: int, budget: Budget) -> Price:
+    def _allowed(self, made: plan.Plan, budget: Budget) -> Price:
         """Pass the gate and return the price online, of which sending makes that of batches."""
+        missing, served = made.missing, len(made.stored) + len(made.journal)
         bought = to_buy(missing, self.journal.folder) if self.provider.batched else missing
         batched = self.provider.batched and goes_by_batch(bought, self.transport)
         price = gate(
             bought, self.label, self.transport, self.place.title, served, budget.spent_usd,
-            batched=batched,
+            batched=batched, reused=made.reused,
         )  # fmt: skip
         return price_of(self.label, self.transport) or price
 

@@ -82,20 +82,21 @@ def _attempts(
 def _by_service(held: Store) -> dict[str, Row]:
     """Return what was bought of each model of each endpoint."""
     taken = ["prompt_tokens", "completion_tokens", "cost_usd"]
-    rows = held.read(["endpoint", "model", "created_at", *taken])
-    paid = rows.filter(pl.col("created_at").is_not_null()).group_by("endpoint", "model")
-    found = paid.agg(pl.len().alias("answers"), pl.col(taken).sum()).sort("endpoint", "model")
+    paid = store.payments(held.every(["endpoint", "model", "created_at", *store.TAKEN]))
+    services = paid.group_by("endpoint", "model")
+    found = services.agg(pl.len().alias("answers"), pl.col(taken).sum()).sort("endpoint", "model")
     return {f"{one.pop('endpoint')} {one.pop('model')}": one for one in found.iter_rows(named=True)}
 
 
 def verify_rows(paths: Paths, dataset: str) -> list[Row]:
-    """Return every part with its state (sound, damaged, not here), and the journal's files."""
+    """Return the parts with their states, files that are no parts, and the journal's files."""
     rows: list[Row] = []
     for place in _places(paths, dataset).values():
         damaged = set(place.store.damaged())
         states = [
             *((one.name, "damaged" if one in damaged else "sound") for one in place.store.parts()),
             *((name, "not here") for name in parts.absent(place.names, place.store)),
+            *((one.name, "no part") for one in place.store.strays()),
         ]
         rows += [{"part": name, "store": place.title, "state": state} for name, state in states]
     journal = Journal.here().states().items()
@@ -127,14 +128,24 @@ def clear_journal(paths: Paths, *, anyway: bool) -> int:
         for path in sorted(journal.folder.glob("*.lock")):
             labellers.enter_context(lock.held(path, f"{journal.folder}"))
         saved = [Store(folder).read(["key"])["key"] for folder in paths.stores()]
-        lost = journal.read(known=lambda: set().union(*saved)).height
-        if lost and not anyway:
-            raise LabelError(
-                f"{journal.folder}: {lost:,} answers are in no store of this project, so clearing "
-                "would lose them; nothing was deleted; `distilrec labels recover <dataset>` puts a "
-                "dataset's into its stores, `--clear --yes` deletes all the same"
-            )
+        lost = journal.read(known=lambda: set().union(*saved))["key"]
+        if len(lost) and not anyway:
+            foreign = ledger.of_others(journal.folder, project_identity(paths.root))
+            theirs = len(foreign.intersection(lost))
+            raise LabelError(_losing(journal, len(lost), theirs))
         return journal.clear()
+
+
+def _losing(journal: Journal, lost: int, theirs: int) -> str:
+    """Return why the journal is not cleared, and who can save what."""
+    recover = "`distilrec labels recover <dataset>`"
+    saved = f"{recover} puts a dataset's into its stores" if lost > theirs else ""
+    others = f"other projects bought {theirs:,} of them: run {recover} there" if theirs else ""
+    ways = "; ".join(way for way in (saved, others) if way)
+    return (
+        f"{journal.folder}: {lost:,} answers are in no store of this project, so clearing would "
+        f"lose them; nothing was deleted; {ways}; `--clear --yes` deletes all the same"
+    )
 
 
 def shown_labels(params: Params, paths: Paths, dataset: str, session: int) -> list[Row]:

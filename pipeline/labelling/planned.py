@@ -178,6 +178,7 @@ class _Planned:
             gate(
                 self._to_buy(missing), self.context.label, self.context.transport, place.title,
                 served, spent_usd, ahead_usd=ahead_usd, batched=self._batched(missing),
+                reused=made.reused,
             )  # fmt: skip
         except SpendRefused as refusal:
             return str(refusal).removeprefix(f"{place.title}: ")

@@ -125,6 +125,16 @@ def test_a_damaged_part_is_set_aside_before_anything_is_bought(shop: Shop) -> No
     assert shop.sold == 4
 
 
+def test_nothing_is_bought_where_the_project_cannot_be_told(shop: Shop) -> None:
+    """Before its first commit a project would forget with it what was spent."""
+    paid = shop.serve()
+    subprocess.run(["git", "init", "--quiet", str(shop.paths.root)], check=True)
+    with pytest.raises(LabelError, match="run `git add --all && git commit -m Start`"):
+        shop.buy(paid)
+    assert shop.stub.seen() == []
+    hints.run(shop.shipped, shop.paths, DATASET)  # costs nothing, so it is nobody's business
+
+
 def test_rankings_are_not_bought_without_hints(shop: Shop) -> None:
     hints.run(shop.shipped, shop.paths, DATASET)
     with pytest.raises(LabelError, match=r"no hints for fpmc/strong/1; run `distilrec hints tiny`"):

@@ -6,9 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.errors import LabelError
 from pipeline.labelling import overview
 from pipeline.labelling.stores import lock
 from pipeline.labelling.stores.journal import Journal
+from pipeline.paths import Paths
 from tests.labelling.buying import Shop
 from tests.labelling.conftest import DATASET
 
@@ -43,6 +45,33 @@ def test_the_journal_is_cleared_only_of_what_a_store_has(
     shutil.move(shop.paths.root / "elsewhere", held)
     assert CliRunner().invoke(app, command).exit_code == 0
     assert Journal.here().files() == []
+
+
+def test_the_journal_says_whose_the_answers_are_that_clearing_would_lose(shop: Shop) -> None:
+    shop.serve()
+    shop.buy()
+    other = Paths(shop.paths.root / "other")
+    with pytest.raises(LabelError) as refusal:
+        overview.clear_journal(other, anyway=False)
+    assert "other projects bought 4 of them: run `distilrec labels recover <dataset>` there" in str(
+        refusal.value
+    )
+    assert "puts a dataset's into its stores" not in str(refusal.value)
+    shop.forget_stores()
+    with pytest.raises(LabelError) as ours:
+        overview.clear_journal(shop.paths, anyway=False)
+    assert "recover <dataset>` puts a dataset's into its stores" in str(ours.value)
+    assert "other projects" not in str(ours.value)
+
+
+def test_verify_names_a_file_that_is_no_part(shop: Shop) -> None:
+    shop.serve()
+    shop.buy()
+    held = shop.paths.labels_store(DATASET)
+    (held / "copy.parquet").write_bytes(b"")
+    states = {row["part"]: row["state"] for row in overview.verify_rows(shop.paths, DATASET)}
+    assert states.pop("copy.parquet") == "no part"
+    assert set(states.values()) == {"sound"}
 
 
 def test_the_journal_is_not_cleared_while_somebody_writes_it(

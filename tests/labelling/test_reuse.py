@@ -4,6 +4,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from pipeline.errors import SpendRefused
 from pipeline.paths import cells
 from pipeline.stages import labelled
 from pipeline.tables import SELECTED
@@ -45,6 +48,20 @@ def test_one_session_more_buys_one_answer(shop: Shop) -> None:
     SELECTED.write(selected((0, 1, 2, 4)), shop.paths.selected(cell))
     assert shop.buy().answered == 1
     assert len(list(shop.paths.labels_store(DATASET).glob("*.parquet"))) == 2
+
+
+def test_the_gate_tells_what_is_reused_although_it_was_asked_in_other_words(shop: Shop) -> None:
+    (cell,) = cells(shop.serve().run, DATASET)
+    shop.buy()
+    SELECTED.write(selected((0, 1, 2, 4)), shop.paths.selected(cell))
+    shop.params = shop.labelled_by(temperature=0.5)
+    shop.params = shop.allowed(budget_usd=0)
+    told = "1 missing (3 here, 3 of them answers to other requests about the same subject, which"
+    assert shop.plan()[1]["gate"].startswith(told)
+    with pytest.raises(SpendRefused) as refusal:
+        shop.buy()
+    assert told in str(refusal.value)
+    assert shop.sold == 4
 
 
 def test_a_backbone_that_was_removed_is_neither_planned_nor_bought(shop: Shop) -> None:

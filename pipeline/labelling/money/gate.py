@@ -55,6 +55,7 @@ def gate(
     *,
     ahead_usd: float = 0.0,
     batched: bool = False,
+    reused: int = 0,
 ) -> Price:
     """Return the price if these requests may be sent; nothing has been sent when this raises.
 
@@ -67,6 +68,7 @@ def gate(
         spent_usd: what this project's labels have cost until now.
         ahead_usd: what is to be bought before these, for a plan.
         batched: they are sent in batches, at their price.
+        reused: of `here`, those served by an answer to another request, for the message.
 
     Raises:
         SpendRefused: a price is unknown, an answer has no bound, or more is missing than was
@@ -99,13 +101,14 @@ def gate(
         more = sum(each) if batched else max(MARGIN * about, about + max(each))
         ways.append(f"budget_usd: {_rounded_up(taken + more, more)}")
     if faults:
-        dataset = store.rpartition("/")[-1]
+        dataset, why = store.rpartition("/")[-1], "why they are reused, and " if reused else ""
         raise SpendRefused(
-            f"{store}: {plan.requests:,} missing ({here:,} here), about {plan.prompt_tokens:,} + "
-            f"{plan.completion_tokens:,} tokens, about ${dollars(about)} at {price}, and "
-            f"{' and '.join(faults)}; none of them was sent. To buy them set {', '.join(ways)} "
-            f"below label_transport in params.yaml (`distilrec labels plan {dataset}` tells hints "
-            f"and rankings together); to fetch what others bought run `dvc pull {store}`"
+            f"{store}: {plan.requests:,} missing ({_served(here, reused)}), about "
+            f"{plan.prompt_tokens:,} + {plan.completion_tokens:,} tokens, about "
+            f"${dollars(about)} at {price}, and {' and '.join(faults)}; none of them was sent. To "
+            f"buy them set {', '.join(ways)} below label_transport in params.yaml (`distilrec "
+            f"labels plan {dataset}` tells {why}hints and rankings together); to fetch what others "
+            f"bought run `dvc pull {store}`"
         )
     return price
 
@@ -114,6 +117,15 @@ def dollars(amount: float) -> str:
     """Return an amount as a person reads it: cents, and two digits that count below a dollar."""
     digits = 1 - math.floor(math.log10(amount)) if amount > 0 else 2
     return f"{amount:,.{max(digits, 2)}f}"
+
+
+def _served(here: int, reused: int) -> str:
+    if not reused:
+        return f"{here:,} here"
+    return (
+        f"{here:,} here, {reused:,} of them answers to other requests about the same subject, "
+        "which `label.reuse: request` would buy anew"
+    )
 
 
 def _why_unknown(label: LabelParams, transport: LabelTransportParams) -> str:

@@ -58,3 +58,11 @@ def lines(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield all that the ledgers in a folder say, oldest file first."""
     for path in sorted(folder.glob(f"*.{SUFFIX}")):
         yield from checked_lines(path)
+
+
+def of_others(folder: Path, project: str) -> set[str]:
+    """Return the keys that ledgers know of other projects alone."""
+    ours, others = set[str](), set[str]()
+    for entry in entries(folder):
+        (ours if entry.get("project", project) == project else others).add(entry["key"])
+    return others - ours

@@ -78,6 +78,7 @@ def _merged(paths: Paths, theirs: Revision, file: PurePosixPath, revision: str) 
     names = _names(theirs, file, revision)
     with lock.held(place.lock, place.title):
         _mend(place, paths.root, file)
+        place.store.set_aside(place.aside)
         here = {path.name for path in place.store.parts()}
         wanted = sorted(set(names) - here)
         copied = [name for name in wanted if _copied(theirs, place, name)]

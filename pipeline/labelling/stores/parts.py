@@ -4,7 +4,6 @@ A name that is recorded but not here is a part that somebody paid for and that w
 """
 
 import json
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,10 +11,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.errors import LabelError
-from pipeline.labelling.stores.store import Store, reaching, summary
-
-PART = re.compile(r"[0-9a-f]{64}\.parquet")
-"""A part's name; what others recorded is held against it, so that none leads out of the store."""
+from pipeline.labelling.stores.store import PART, Store, reaching, summary
 
 
 def absent(names: Path, store: Store) -> list[str]:

@@ -30,7 +30,7 @@ def recover_rows(paths: Paths, dataset: str) -> list[dict[str, Any]]:
     """
     journal = Journal.here()
     project = project_identity(paths.root)
-    foreign = _of_others(journal, project)
+    foreign = ledger.of_others(journal.folder, project)
     return [
         _recovered(place, dataset, hints, journal, project, foreign)
         for place, hints in (
@@ -48,6 +48,7 @@ def _recovered(
         return ours and (row["kind"] == "hints") == hints
 
     with lock.held(place.lock, place.title):
+        place.store.set_aside(place.aside)
         _bring_back(place, journal)
         parts.refuse_absent(place.names, place.store, place.title)
         here = place.store.read(["key"])["key"]
@@ -86,11 +87,3 @@ def _bring_back(place: Place, journal: Journal) -> None:
 
 def _answers_to(keys: frozenset[str], journal: Journal) -> pl.DataFrame:
     return journal.answers(lambda row: row["key"] in keys)
-
-
-def _of_others(journal: Journal, project: str) -> set[str]:
-    """Return the keys that ledgers know of other projects alone."""
-    ours, others = set[str](), set[str]()
-    for entry in ledger.entries(journal.folder):
-        (ours if entry.get("project", project) == project else others).add(entry["key"])
-    return others - ours

@@ -15,6 +15,7 @@ so that a new version buys nothing again.
 import hashlib
 import io
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,6 +59,8 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 FINAL = ("answered", "refused", "truncated")
 IDENTITY = ("dataset", "kind", "subject_id", "prompt_version", "endpoint", "model", "repeat")
 """What two requests share when one's answer may serve the other under ``reuse: session``."""
+PART = re.compile(r"[0-9a-f]{64}\.parquet")
+"""A part's name; what others recorded is held against it, so that none leads out of the store."""
 HEAVY = frozenset({"request", "offered", "response"})
 DECIDING = ("key", "outcome", "response_sha256")
 """What tells which row of a key serves, where no two rows say the same."""
@@ -66,6 +69,23 @@ VERSION = b"distilrec.key_version"
 READERS = 2
 TAKEN = ("prompt_tokens", "completion_tokens", "cost_usd", "latency_ms")
 """What an answer took."""
+OPTIONAL = frozenset(
+    {
+        "finish_reason",
+        "prompt_tokens",
+        "completion_tokens",
+        "cached_tokens",
+        "latency_ms",
+        "attempts",
+    }
+)
+"""What an answer can be without: a part that lacks such a column has nulls in it."""
+DAMAGED = "damaged, left out; remove it and run `dvc pull {folder}`"
+FOREIGN = (
+    "not damaged, but no part that this version of distilrec can read: left out; keep it, bring "
+    "distilrec up to date"
+)
+"""Said of a part whose bytes are what its name says."""
 ORDER = ("key", "response_sha256", *(n for n in COLUMNS if n not in {"key", "response_sha256"}))
 """Of several rows of one key the first in this order serves."""
 
@@ -122,12 +142,15 @@ class Store:
 
     def parts(self) -> list[Path]:
         """Return the parts' files, by name."""
-        with reaching(self.folder, "read"):
-            return files.listing(self.folder, ".parquet")
+        return [path for path in self._files() if PART.fullmatch(path.name)]
+
+    def strays(self) -> list[Path]:
+        """Return Parquet files that somebody has put here and that are no parts by their name."""
+        return [path for path in self._files() if not PART.fullmatch(path.name)]
 
     def damaged(self) -> list[Path]:
         """Return the parts whose name is not the SHA-256 of their bytes, or that cannot be read."""
-        return [path for path in self.parts() if _open(path, ["key"]) is None]
+        return [path for path in self.parts() if isinstance(_open(path, ["key"]), str)]
 
     def read(
         self, columns: Collection[str] = tuple(COLUMNS), keys: Collection[str] | None = None
@@ -138,13 +161,25 @@ class Store:
             columns: those wanted; fewer are faster.
             keys: rows of these alone; all others are dropped part by part, while reading.
         """
-        rows = self._gather({*columns, *DECIDING}, keys)
+        return self.serving(self.every(columns, keys)).select(list(columns))
+
+    def every(self, columns: Collection[str], keys: Collection[str] | None = None) -> pl.DataFrame:
+        """Return the rows of the sound parts as they are there: a key may have several.
+
+        Args:
+            columns: those wanted, beside which come those of `DECIDING`.
+            keys: as for `read`.
+        """
+        return self._gather({*columns, *DECIDING}, keys)
+
+    def serving(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return of rows that `every` gave the one of each key that serves."""
         several = rows.filter(pl.col("key").is_duplicated())["key"].unique().to_list()
         if several:  # which one serves is told by all that is light
             light = {name for name in COLUMNS if name not in HEAVY}
-            chosen = union(self._gather({*columns, *light}, several)).select(rows.columns)
+            chosen = union(self._gather({*rows.columns, *light}, several)).select(rows.columns)
             rows = pl.concat([rows.filter(~pl.col("key").is_in(several)), chosen])
-        return union(rows).select(list(columns))
+        return union(rows)
 
     def make_folder(self) -> None:
         """Make the store's folder if there is none."""
@@ -189,10 +224,13 @@ class Store:
         ]
 
     def set_aside(self, folder: Path) -> list[str]:
-        """Move damaged parts to another folder, so that they are not shared, and return names.
+        """Move parts that cannot be read to another folder, so that they are not shared.
 
-        What a killed run left half-written goes for good: the journal has its answers.
+        Their names are returned, and files that are no parts are named. What a killed run left
+        half-written goes for good: the journal has its answers.
         """
+        for path in self.strays():
+            console.note(f"{path}: no part by its name, left alone; remove it")
         names = []
         for leftover in self.folder.glob(".*.parquet.*.tmp"):
             with reaching(leftover, "removed"):
@@ -201,8 +239,13 @@ class Store:
             with reaching(folder, "written"):
                 folder.mkdir(parents=True, exist_ok=True)
                 path.replace(folder / path.name)
+            console.note(f"{path}: not readable, set aside in {folder}")
             names.append(path.name)
         return names
+
+    def _files(self) -> list[Path]:
+        with reaching(self.folder, "read"):
+            return files.listing(self.folder, ".parquet")
 
     def _keep(self, path: Path, content: bytes) -> None:
         with reaching(path, "written"):
@@ -220,17 +263,18 @@ class Store:
         paths = self.parts()
         with ThreadPoolExecutor(READERS) as threads:
             for path, rows in zip(paths, threads.map(read, paths), strict=True):
-                if rows is None:
-                    console.note(
-                        f"{path}: damaged, left out; remove it and run `dvc pull {self.folder}`"
-                    )
+                if isinstance(rows, str):
+                    console.note(f"{path}: {rows.format(folder=self.folder)}")
                 else:
                     yield path, rows
 
 
 @dataclass(frozen=True)
 class Bought:
-    """What a service answered and what that took; labels made here, for nothing, do not count."""
+    """What a service answered and what that took; labels made here, for nothing, do not count.
+
+    An answer that two people bought before they knew of each other counts twice: both paid.
+    """
 
     count: int = 0
     prompt_tokens: int = 0
@@ -252,9 +296,10 @@ class StoreSummary:
 
 def summary(folder: Path) -> StoreSummary:
     """Return what the store in a folder holds: rows by outcome, and what was bought."""
-    rows = Store(folder).read(["outcome", "created_at", *TAKEN])
+    here = Store(folder)
+    every = here.every(["created_at", *TAKEN])
+    rows, bought = here.serving(every), payments(every)
     counts = rows.group_by("outcome").len().sort("outcome")
-    bought = rows.filter(pl.col("created_at").is_not_null())
     taken = dict(zip(TAKEN, bought.select(TAKEN).sum().row(0), strict=True))
     return StoreSummary(
         rows=rows.height,
@@ -267,6 +312,15 @@ def summary(folder: Path) -> StoreSummary:
             seconds=round(taken["latency_ms"] / 1000, 1),
         ),
     )
+
+
+def payments(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return of rows that `Store.every` gave those that were paid for, copies of one row once.
+
+    Args:
+        rows: with the columns ``created_at`` and `TAKEN`: two payments for one key differ there.
+    """
+    return rows.filter(pl.col("created_at").is_not_null()).unique().sort("key", "created_at")
 
 
 @contextmanager
@@ -290,19 +344,19 @@ def _bytes(rows: pl.DataFrame) -> bytes:
     return sink.getvalue()
 
 
-def _open(
-    path: Path, columns: list[str], keys: frozenset[str] | None = None
-) -> pl.DataFrame | None:
-    """Return columns of a part, of some keys' rows, or nothing if it is damaged."""
+def _open(path: Path, columns: list[str], keys: frozenset[str] | None = None) -> pl.DataFrame | str:
+    """Return columns of a part, of some keys' rows, or why it cannot be read."""
     with reaching(path, "read"):
         content = path.read_bytes()
     if _digest(content) != path.stem:
-        return None
+        return DAMAGED
     try:
         part = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        return _rows(part, columns, keys)
+        # whichever columns are asked for: a part is here for all readers or for none
+        is_whole = set(part.schema_arrow.names) >= COLUMNS.keys() - OPTIONAL
+        return _rows(part, columns, keys) if is_whole else FOREIGN
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError):
-        return None
+        return FOREIGN
 
 
 def _rows(part: pq.ParquetFile, columns: list[str], keys: frozenset[str] | None) -> pl.DataFrame:
@@ -336,8 +390,12 @@ def _is_old(part: pq.ParquetFile) -> bool:
 
 
 def _columns(part: pq.ParquetFile, columns: list[str]) -> pl.DataFrame:
-    rows = pl.DataFrame(pl.from_arrow(part.read(columns, use_threads=False)))
-    return rows.select(pl.col(name).cast(COLUMNS[name]) for name in columns)
+    here = [name for name in columns if name in part.schema_arrow.names]
+    rows = pl.DataFrame(pl.from_arrow(part.read(here, use_threads=False)))
+    return rows.select(
+        (pl.col(name) if name in here else pl.lit(None)).cast(COLUMNS[name]).alias(name)
+        for name in columns
+    )
 
 
 def _digest(content: bytes) -> str:

@@ -68,6 +68,18 @@ def test_the_shipped_budget_refuses_and_names_both_ways_out(
     )
 
 
+def test_answers_to_other_requests_are_told_with_what_would_buy_them(
+    label: LabelParams, priced: LabelTransportParams
+) -> None:
+    with pytest.raises(SpendRefused) as refusal:
+        gate([ASKED] * 500, label, priced, "data/labels/tiny", 12, reused=9)
+    assert (
+        "500 missing (12 here, 9 of them answers to other requests about the same subject, which "
+        "`label.reuse: request` would buy anew), about"
+    ) in str(refusal.value)
+    assert "(`distilrec labels plan tiny` tells why they are reused, and" in str(refusal.value)
+
+
 def test_what_was_spent_before_counts_against_the_budget(
     label: LabelParams, transport: LabelTransportParams
 ) -> None:

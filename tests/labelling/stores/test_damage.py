@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.labelling import damage
-from pipeline.labelling.stores.store import Store, frame
+from pipeline.labelling.stores.store import DAMAGED, Store, frame
 
 
 @pytest.fixture(autouse=True)
@@ -50,12 +50,12 @@ def test_what_is_counted_here_would_be_seen(
 ) -> None:
     """Without the check of names against bytes, damaged parts are read as other labels."""
 
-    def unchecked(path: Path, columns: list[str], keys: None = None) -> pl.DataFrame | None:
+    def unchecked(path: Path, columns: list[str], keys: None = None) -> pl.DataFrame | str:
         try:
             table = pq.read_table(pa.BufferReader(path.read_bytes()), columns=columns)
             return frame([]).select(columns).vstack(pl.DataFrame(pl.from_arrow(table)))
         except (pa.ArrowException, pl.exceptions.PolarsError, OSError):
-            return None
+            return DAMAGED
 
     monkeypatch.setattr("pipeline.labelling.stores.store._open", unchecked)
     found = damage.silently_wrong(tmp_path, 100)

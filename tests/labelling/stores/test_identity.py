@@ -3,7 +3,10 @@
 import subprocess
 from pathlib import Path
 
-from pipeline.labelling.stores.identity import project_identity
+import pytest
+
+from pipeline.errors import LabelError
+from pipeline.labelling.stores.identity import project_identity, refuse_unsure
 
 
 def git(folder: Path, *words: str) -> str:
@@ -35,3 +38,31 @@ def test_without_a_commit_the_folder_tells(tmp_path: Path) -> None:
     git(fresh, "init")
     assert project_identity(bare) == project_identity(bare / ".." / "bare")
     assert len({project_identity(one) for one in (bare, fresh, tmp_path)}) == 3
+
+
+def test_a_shallow_clone_buys_nothing_until_its_history_is_whole(tmp_path: Path) -> None:
+    ours, shallow = tmp_path / "ours", tmp_path / "shallow"
+    git(ours, "init")
+    for name in ("first", "second"):
+        git(ours, "commit", "--allow-empty", "-m", name)
+    git(tmp_path, "clone", "--depth", "1", ours.as_uri(), str(shallow))
+    assert project_identity(shallow) != project_identity(ours)
+    with pytest.raises(LabelError, match="git fetch --unshallow"):
+        refuse_unsure(shallow)
+    git(shallow, "fetch", "--unshallow")
+    refuse_unsure(shallow)
+    assert project_identity(shallow) == project_identity(ours)
+
+
+def test_before_the_first_commit_nothing_is_bought(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    (tmp_path / "below").mkdir()
+    for folder in (tmp_path, tmp_path / "below"):
+        with pytest.raises(LabelError, match="git commit -m Start"):
+            refuse_unsure(folder)
+    git(tmp_path, "commit", "--allow-empty", "-m", "Start")
+    refuse_unsure(tmp_path)
+
+
+def test_without_git_the_folder_is_the_project(tmp_path: Path) -> None:
+    refuse_unsure(tmp_path)

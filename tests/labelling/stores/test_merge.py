@@ -182,6 +182,18 @@ def test_a_part_damaged_in_the_cache_is_not_taken(project: Path) -> None:
     assert subjects(project) == {"both", "ours"}
 
 
+def test_a_part_damaged_here_is_fetched_whole(project: Path) -> None:
+    merge_rows(Paths(), "other")
+    store = labels_place(Paths(), "tiny").store
+    damaged = min(set(recorded(project)) - {buy(project, "ours")})
+    path = store.folder / damaged
+    path.unlink()  # DVC may have linked it to its cache
+    path.write_bytes(b"damaged")
+    assert [row["copied"] for row in merge_rows(Paths(), "other")] == [0, 1]
+    assert store.damaged() == []
+    assert subjects(project) == {"both", "ours", "theirs", "other"}
+
+
 @pytest.mark.parametrize("content", ["{}", '{"paid": ["../../evil.parquet"]}', '{"paid": 3}', "x"])
 def test_names_of_another_revision_cannot_lead_out_of_the_store(
     project: Path, content: str

@@ -80,3 +80,13 @@ def test_a_file_that_is_not_whole_stops_with_what_to_do(
 def test_without_a_file_nothing_is_absent(names: Path, here: Store) -> None:
     assert parts.is_readable(names)
     assert parts.absent(names, here) == []
+
+
+def test_a_stray_file_is_not_recorded_and_the_file_of_names_stays_readable(
+    names: Path, here: Store
+) -> None:
+    (paid,) = here.parts()
+    paid.with_name("copy.parquet").write_bytes(paid.read_bytes())
+    parts.write_names(names, here)
+    assert parts.paid_names(names.read_bytes()) == [paid.name]
+    assert parts.absent(names, here) == []

@@ -136,3 +136,13 @@ def test_a_part_with_an_answer_that_the_journal_lacks_stays_recorded_as_absent(
     with pytest.raises(LabelError, match="1 of the paid parts"):
         recover_rows(project, "tiny")
     assert parts.absent(place.names, place.store) == [name]
+
+
+def test_a_damaged_part_comes_back_whole(project: Paths) -> None:
+    place = labels_place(project, "tiny")
+    name = lose(place, request("a"), request("b"))
+    (place.store.folder / name).write_bytes(b"damaged")
+    recover_rows(project, "tiny")
+    assert [path.name for path in place.store.parts()] == [name]
+    assert place.store.read().height == 2
+    assert (place.aside / name).read_bytes() == b"damaged"
