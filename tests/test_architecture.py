@@ -1,6 +1,7 @@
 """Who may import whom, and what no module of the pipeline may do."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,8 +77,17 @@ def test_a_module_needs_no_pandas_no_pickle_and_does_not_print(path: Path) -> No
 RUNNING = {"eval", "exec", "compile", "__import__", "breakpoint"}
 LOADING = {"torch.load", "np.load", "numpy.load"}
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
-READING = {"read_parquet", "scan_parquet", "read_parquet_schema", "read_table", "ParquetFile"}
-"""Calls that open Parquet files, by their last name."""
+OPENERS = {
+    "labelling.stores.store": "its parts",
+    "tables": "tables",
+    "interactions.tabular": "a dataset's files",
+    "interactions.readers.already_cut": "a dataset's files",
+    "interactions.readers.own_log": "a dataset's files",
+    "recommenders.recommend": "a file that a user names",
+}
+"""Who opens Parquet files, and which."""
+ARROW = {"labelling.stores.store", "tables"}
+"""Who may use a library that opens them by other names."""
 
 
 @pytest.mark.parametrize("path", [*MODULES, *BENCHMARKS], ids=str)
@@ -98,18 +108,40 @@ def test_nothing_that_was_read_is_ever_run(path: Path) -> None:
             assert named.get("typ") == "'safe'", f"{path}: YAML that is not safe"
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if "labelling" in path.parts or "stages" in path.parts],
-    ids=name_of,
-)  # fmt: skip
+def opens(tree: ast.AST) -> set[str]:
+    """Return by what a module could open a Parquet file: names it uses, libraries it imports."""
+    imported = list(imports(tree))
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    used |= {name.rsplit(".", maxsplit=1)[-1] for name in imported}
+    calls = {one for one in used if re.match(r"(read|scan)_parquet|Parquet|SQL|sql$", one)}
+    libraries = {name.split(".")[0] for name in imported}
+    return calls | (libraries & {"pyarrow", "duckdb", "fastparquet", "deltalake"})
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_only_the_store_opens_its_parts(path: Path) -> None:
     """A part is checked against its name before anything is read from it."""
-    if path.name == "store.py":
-        return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert not names & READING
-    assert {"pyarrow", "duckdb"}.isdisjoint(one.split(".")[0] for one in imports(tree))
+    found, module = opens(ast.parse(path.read_text(encoding="utf-8"))), name_of(path)
+    if module not in ARROW:
+        assert {one for one in found if "parquet" not in one} == set()
+    if module not in OPENERS:
+        assert found == set()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import duckdb\nduckdb.sql(text)",
+        "import pyarrow.parquet as pq\npq.read_schema(path)",
+        "from pyarrow.parquet import ParquetDataset",
+        "from pyarrow import dataset",
+        "from polars import scan_parquet as scan",
+        "pl.read_parquet_schema(path)",
+        "pl.sql(text)",
+    ],
+)
+def test_every_way_to_open_a_part_is_seen(code: str) -> None:
+    assert opens(ast.parse(code))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -121,6 +153,42 @@ def test_every_stage_has_a_file_and_every_file_is_a_stage() -> None:
     stages = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
     files = {path.stem for path in (PROJECT / "pipeline/stages").glob("[a-z]*.py")}
     assert files == set(stages)
+
+
+NO_KEYS = {"pipeline.errors", "pipeline.params", "pipeline.labelling.online.announced"}
+"""Imported where prompts are built, and without a say in them: parameters are named one by one."""
+
+
+def behind(module: str) -> set[str]:
+    """Return a module of the pipeline and all that it imports, and those import, by their files."""
+    found, left = set[str](), [module]
+    while left:
+        one = left.pop()
+        file = Path(one.replace(".", "/") + ".py")
+        if one in NO_KEYS or str(file) in found or not (PROJECT / file).exists():
+            continue
+        found.add(str(file))
+        for name in imports(ast.parse((PROJECT / file).read_text(encoding="utf-8"))):
+            left += [name, name.rpartition(".")[0]]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("stage", "modules"),
+    [
+        ("hints", ("prompt", "parse")),
+        ("label", ("prompt",)),
+        ("labelled", ("prompt", "parse")),
+    ],
+)
+def test_stages_depend_on_the_code_that_makes_keys_and_reads_answers(
+    stage: str, modules: tuple[str, ...]
+) -> None:
+    named = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"][stage]["deps"]
+    needed = {"pipeline/labelling/cases.py", "pipeline/labelling/prompts"}
+    needed |= {one for module in modules for one in behind(f"pipeline.labelling.{module}")}
+    assert "pipeline/labelling/key.py" in needed
+    assert sorted(needed - set(named)) == []
 
 
 def test_nothing_is_called_utils() -> None:
