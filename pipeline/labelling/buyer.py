@@ -68,6 +68,9 @@ class Bought:
     from_journal: int = 0
     reused: int = 0
     """Of those two: served by an answer about the same subject with other hints or candidates."""
+    refused: int = 0
+    truncated: int = 0
+    """Of those, too: no answers, and no further try of them is allowed."""
     made: int = 0
     """Answered in this run."""
     failed: Mapping[str, int] = field(default_factory=dict)
@@ -98,8 +101,8 @@ class Buyer:
 
     @property
     def reuse(self) -> str:
-        """How an answer serves: labels that cost nothing are always told by request."""
-        return "request" if self.provider.free else self.label.reuse
+        """How an answer serves."""
+        return plan.reuse_of(self.provider, self.label)
 
     def obtain(self, requests: Sequence[Request], usable: Usable = lambda _: True) -> Bought:
         """Have every request answered: by what is here, by the journal, or by the provider.
@@ -172,11 +175,15 @@ class Buyer:
         made = plan.compare(requests, index, kept, self.reuse)
         saved = kept.filter(pl.col("key").is_in(list(set(made.journal.values()))))
         self._save(saved, ledger)
+        rows = pl.concat([index, kept.select(plan.INDEX)])
+        useless = plan.unanswered([made], rows, self.label.max_repeats)
         served = Bought(
             asked=len({request.key for request in requests}),
             stored=len(made.stored),
             from_journal=len(made.journal),
             reused=made.reused,
+            refused=useless.get("refused", 0),
+            truncated=useless.get("truncated", 0),
         )
         if made.missing and self._fetch_alike(made.missing, ledger):
             return self._buy(requests, ledger)

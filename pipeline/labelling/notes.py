@@ -30,21 +30,31 @@ def no_hints_table(cells: Sequence[Cell], reason: str) -> pl.DataFrame:
 
 
 def hints_table(
-    wanted: Mapping[Cell, Request], rows: pl.DataFrame, label: LabelParams
+    wanted: Mapping[Cell, Request], rows: pl.DataFrame, label: LabelParams, reuse: str
 ) -> pl.DataFrame:
     """Return the table of what the stored answers say.
+
+    Args:
+        wanted: what was asked of each cell.
+        rows: the store's rows.
+        label: how often hints may be asked again.
+        reuse: ``session`` or ``request``.
 
     Raises:
         LabelError: a cell has no readable answer; rankings bought without hints would be another
             experiment.
     """
-    return _table([(cell, _read(cell, one, rows, label), "") for cell, one in wanted.items()])
+    return _table(
+        [(cell, _read(cell, one, rows, label, reuse), "") for cell, one in wanted.items()]
+    )
 
 
-def _read(cell: Cell, request: Request, rows: pl.DataFrame, label: LabelParams) -> tuple[str, ...]:
+def _read(
+    cell: Cell, request: Request, rows: pl.DataFrame, label: LabelParams, reuse: str
+) -> tuple[str, ...]:
     answer = None
     for repeat in range(label.max_repeats + 1):
-        served = plan.match([replace(request, repeat=repeat)], rows, label.reuse)
+        served = plan.match([replace(request, repeat=repeat)], rows, reuse)
         for serving in served.values():
             row = rows.row(by_predicate=pl.col("key") == serving, named=True)
             answer = str(row["response"])

@@ -14,6 +14,7 @@ from pipeline.labelling.batches import record as batch_record
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import asked, cell_cases, context_of, hints_place, labels_place
 from pipeline.labelling.money import spending
+from pipeline.labelling.plan import reuse_of
 from pipeline.labelling.providers import provider_of
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.quality.judged import rows_about
@@ -158,7 +159,7 @@ def shown_labels(params: Params, paths: Paths, dataset: str, session: int) -> li
     provider = provider_of(context)
     hints = HINTS.read(paths.hinted(dataset))
     held = labels_place(paths, dataset).store
-    reuse = "request" if provider.free else params.label.reuse
+    reuse = reuse_of(provider, params.label)
     shown, not_recorded = [], 0
     selected: set[int] = set()
     for cell in cells(params.run, dataset):

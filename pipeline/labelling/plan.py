@@ -2,11 +2,12 @@
 
 Under ``reuse: request`` only an answer to the very same request serves. Under ``reuse: session`` an
 answer about the same subject (same prompt version, endpoint, model and repeat number) serves too,
-although hints or candidates have changed since. Labels that cost nothing are always told by
-request.
+although hints or candidates have changed since; but not one that was refused or truncated, since
+what has changed may mend it. Labels that cost nothing are always told by request.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +15,13 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.labelling.prompt import NO_HINTS, SOME_HINTS
+from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
 from pipeline.labelling.stores.store import IDENTITY
+from pipeline.params import LabelParams
 
+NOTES = re.compile(re.escape(SOME_HINTS) + r'- ".*"(?:\n- ".*")*')
 INDEX = ("key", *IDENTITY, "outcome", "response_sha256")
 """The columns that decide which row serves a request."""
 Usable = Callable[[Mapping[str, Any]], bool]
@@ -41,6 +46,11 @@ class Plan:
         """Requests served by an answer to another request about the same subject."""
         served = {**self.stored, **self.journal}
         return sum(key != served_by for key, served_by in served.items())
+
+
+def reuse_of(provider: Provider, label: LabelParams) -> str:
+    """Return how an answer serves: labels that cost nothing are always told by request."""
+    return "request" if provider.free else label.reuse
 
 
 def compare(
@@ -122,8 +132,8 @@ def without_use(
 def match(requests: Sequence[Request], rows: pl.DataFrame, reuse: str) -> dict[str, str]:
     """Return the key of the row that serves each request, by the request's key.
 
-    The row of the request itself comes first; else, under ``session``, of the rows about the same
-    subject an answered one, and of those the one with the smallest `response_sha256`.
+    The row of the request itself comes first, whatever became of it; else, under ``session``, of
+    the answered rows about the same subject the one with the smallest `response_sha256`.
     """
     wanted = pl.DataFrame(
         [(request.key, *_identity(request)) for request in requests],
@@ -134,16 +144,42 @@ def match(requests: Sequence[Request], rows: pl.DataFrame, reuse: str) -> dict[s
     served = {key: key for key in exact}
     if reuse == "session":
         asked = pl.col("subject_id").is_in(wanted["subject_id"].unique().to_list())
-        about = (
-            rows.filter(asked)  # of a million rows few are about what is asked
+        about = (  # of a million rows few are about what is asked
+            rows.filter(asked, pl.col("outcome") == "answered")
             .select(INDEX)
-            .sort(pl.col("outcome") != "answered", "response_sha256", "key", maintain_order=True)
+            .sort("response_sha256", "key", maintain_order=True)
         )
         best = about.unique(IDENTITY, keep="first", maintain_order=True)
         found = wanted.join(best.select("key", *IDENTITY), on=IDENTITY, suffix="_serving")
         for key, serving in found.select("key", "key_serving").iter_rows():
             served.setdefault(key, serving)
     return served
+
+
+def unanswered(plans: Iterable[Plan], rows: pl.DataFrame, repeats: int) -> dict[str, int]:
+    """Return how many rows that serve a last try were refused or truncated, by outcome.
+
+    Args:
+        plans: who serves which try.
+        rows: those that serve, at least the columns of `INDEX`.
+        repeats: further tries that are allowed; only with more of them is a last try asked again.
+    """
+    serving = {key for one in plans for key in (*one.stored.values(), *one.journal.values())}
+    final = rows.filter(
+        pl.col("key").is_in(list(serving)),
+        pl.col("repeat") == repeats,
+        pl.col("outcome") != "answered",
+    )
+    return dict(final.group_by("outcome").len().sort("outcome").iter_rows())
+
+
+def told(unanswered: Mapping[str, int], repeats: int) -> str:
+    """Return what to know of answers that are none: they serve until a further try is allowed."""
+    counts = " and ".join(f"{count:,} {outcome}" for outcome, count in unanswered.items() if count)
+    return (
+        f"of the answers here {counts}: they serve and are not bought again; "
+        f"label.max_repeats: {repeats + 1} asks anew where nothing usable was said"
+    )
 
 
 def reasons(requests: Sequence[Request], rows: pl.DataFrame, plan: Plan) -> dict[str, int]:
@@ -170,9 +206,13 @@ def _difference(request: Request, body: Mapping[str, Any], offered: Mapping[str,
         return "candidates"
     if _settings(request.body) != _settings(body):
         return "settings"
-    if request.body["messages"][0] != body["messages"][0]:
-        return "hints"  # they stand in the first message, session and candidates in the second
-    return "prompt"
+    same = _without_hints(request.body) == _without_hints(body)
+    return "hints" if same else "prompt"
+
+
+def _without_hints(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return messages as if there were no notes about the recommender."""
+    return [(one["role"], NOTES.sub(NO_HINTS, one["content"])) for one in body["messages"]]
 
 
 def _settings(body: Mapping[str, Any]) -> dict[str, Any]:

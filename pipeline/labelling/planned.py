@@ -82,13 +82,15 @@ class _Planned:
         label, transport = self.context.label, self.context.transport
         free = self.provider.free
         rows = self._rows(requests)
-        made, *further = self._plans(requests, rows, "request" if free else label.reuse)
+        made, *further = self._plans(requests, rows, plan.reuse_of(self.provider, label))
         again, asked = _missing(further), len({request.key for request in requests})
         missing = [*made.missing, *again]
+        useless = plan.unanswered([made, *further], rows.every(), self._repeats)
         in_batches = len(missing) - len(self._to_buy(missing))
         needs = estimate([] if free else self._to_buy(missing), transport)
         online, by_batch = (price_of(label, transport, batched=one) for one in (False, True))
         price = by_batch if self._batched(missing) else online
+        verdict = "free" if free else self._verdict(missing, made, spent_usd, ahead_usd)
         return {
             "store": self.place.title,
             "asked": asked,
@@ -100,6 +102,7 @@ class _Planned:
             "of_these_in_batches_under_way": in_batches,
             "reused": made.reused,
             "reused_although_changed": self._reasons(requests, made, rows.kept),
+            "refused_or_truncated": useless,
             "missing_under_reuse_request": len(_missing(self._plans(requests, rows, "request"))),
             "prompt_tokens": needs.prompt_tokens,
             "completion_tokens": needs.completion_tokens,
@@ -110,7 +113,7 @@ class _Planned:
             "spent_usd": spent_usd,
             "budget_left_usd": max(transport.budget_usd - spent_usd - ahead_usd, 0.0),
             "price": "nothing" if free else self._told(price),
-            "gate": "free" if free else self._verdict(missing, made, spent_usd, ahead_usd),
+            "gate": f"{verdict}; {plan.told(useless, self._repeats)}" if useless else verdict,
         }
 
     @property
@@ -193,6 +196,10 @@ class _Rows:
     """Of the store: the columns that decide."""
     kept: pl.DataFrame
     """Of the journal: whole rows that the store has not."""
+
+    def every(self) -> pl.DataFrame:
+        """Return both, with the columns that decide."""
+        return pl.concat([self.index, self.kept.select(plan.INDEX)])
 
 
 def _missing(plans: Iterable[plan.Plan]) -> list[Request]:

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from pipeline.labelling import plan
-from pipeline.labelling.parse import Reading, read_ranking
+from pipeline.labelling.names import Reading
+from pipeline.labelling.parse import read_ranking
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Request, words_of
 from pipeline.tables import LABELLED

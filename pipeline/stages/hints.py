@@ -41,7 +41,7 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
 
     run_cells = cells(params.run, dataset)
     if provider.wants_hints:
-        table = hints_table(wanted, place.store.read(), params.label)
+        table = hints_table(wanted, place.store.read(), params.label, buyer.reuse)
     else:
         table = no_hints_table(run_cells, f"label.provider {params.label.provider} needs none")
     HINTS.write(table, paths.hinted(dataset))

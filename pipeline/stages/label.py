@@ -8,7 +8,9 @@ Parameters: `label`; `label_transport` says how and up to what cost.
 
 from dataclasses import dataclass
 
+from pipeline import console
 from pipeline.errors import LabelError
+from pipeline.labelling import plan
 from pipeline.labelling.buyer import Buyer
 from pipeline.labelling.cases import context_of, labels_place, refuse_without_hints, wanted_labels
 from pipeline.labelling.providers import PROVIDERS, labeller, provider_of
@@ -28,6 +30,8 @@ class Summary:
     here: int | None
     from_journal: int | None
     reused: int | None
+    refused: int | None
+    truncated: int | None
     answered: int | None
     failed: int | None
     not_recorded: int | None
@@ -55,6 +59,9 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
     place = labels_place(paths, dataset)
     buyer = Buyer(provider, place, params.label, params.label_transport)
     bought = buyer.obtain(requests, lambda row: is_usable(row, params.label.min_ranking))
+    useless = {"refused": bought.refused, "truncated": bought.truncated}
+    if any(useless.values()):
+        console.note(f"{place.title}: {plan.told(useless, params.label.max_repeats)}")
     parts.write_labeller(place.names, labeller(params.label))
 
     return Summary(
@@ -63,6 +70,8 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
         here=bought.stored or None,
         from_journal=bought.from_journal or None,
         reused=bought.reused or None,
+        refused=bought.refused or None,
+        truncated=bought.truncated or None,
         answered=bought.made or None,
         failed=sum(bought.failed.values()) or None,
         not_recorded=not_recorded or None,

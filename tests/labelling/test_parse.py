@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.labelling.parse import Reading, read_hints, read_ranking
+from pipeline.labelling.names import Reading
+from pipeline.labelling.parse import read_hints, read_ranking
 from tests.labelling.answers import LABELS as ANSWER_LABELS
 from tests.labelling.answers import PROMPT as ANSWER_PROMPT
 from tests.labelling.answers import Made, answers

@@ -1,5 +1,6 @@
 """What serves a request, and what has to be asked."""
 
+import json
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,9 @@ import polars as pl
 import pytest
 
 from pipeline.labelling import key, plan
+from pipeline.labelling.prompt import NO_HINTS, SOME_HINTS
+from pipeline.labelling.providers import openai_compatible, similarity
+from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Answer, Request
 from pipeline.labelling.stores import store
 from pipeline.labelling.stores.journal import Journal
@@ -16,7 +20,11 @@ from tests.labelling.stores.test_store import PAID, request
 
 def asked(subject: str, hint: str = "h", items: str = "ab") -> Request:
     """Return a request about a subject with some hint and candidates."""
-    messages = [{"role": "system", "content": hint}, {"role": "user", "content": subject + items}]
+    notes = f'{SOME_HINTS}- "{hint}"\n- "Series hold."' if hint else NO_HINTS
+    messages = [
+        {"role": "system", "content": f"You predict.\n\n{notes}\n\nHow to answer:\n- With 3."},
+        {"role": "user", "content": subject + items},
+    ]
     offered = {f"C{n}": item for n, item in enumerate(items, start=1)}
     body = {"model": "m", "messages": messages}
     return Request("tiny", "ranking", subject, "v1", "stub", body, offered)
@@ -41,6 +49,9 @@ def test_under_session_an_answer_with_other_hints_serves() -> None:
     assert made.stored == {new.key: old.key}
     assert (made.reused, made.missing) == (1, ())
     assert plan.reasons([new], rows(old), made) == {"hints": 1}
+    none = asked("s", hint="")
+    made = plan.compare([none], rows(old), NONE, "session")
+    assert plan.reasons([none], rows(old), made) == {"hints": 1}
 
 
 def test_under_request_an_answer_with_other_hints_does_not_serve() -> None:
@@ -67,10 +78,15 @@ def test_an_answer_about_something_else_never_serves(change: dict[str, object]) 
 
 
 def test_the_reason_of_a_reuse_is_what_changed() -> None:
-    new = [asked("a", items="ac"), replace(asked("b"), body={**asked("b").body, "seed": 1})]
-    stored = rows(asked("a"), asked("b"))
+    longer = json.loads(json.dumps(asked("c").body).replace("With 3", "With 5"))
+    new = [
+        asked("a", items="ac"),
+        replace(asked("b"), body={**asked("b").body, "seed": 1}),
+        replace(asked("c", hint="old"), body=longer),
+    ]
+    stored = rows(asked("a"), asked("b"), asked("c", hint="old"))
     made = plan.compare(new, stored, NONE, "session")
-    assert plan.reasons(new, stored, made) == {"candidates": 1, "settings": 1}
+    assert plan.reasons(new, stored, made) == {"candidates": 1, "settings": 1, "prompt": 1}
 
 
 def test_the_journal_serves_what_the_store_lacks() -> None:
@@ -78,6 +94,14 @@ def test_the_journal_serves_what_the_store_lacks() -> None:
     assert list(made.stored) == [asked("a").key]
     assert list(made.journal) == [asked("b").key]
     assert made.missing == ()
+
+
+@pytest.mark.parametrize("reuse", ["session", "request"])
+def test_labels_that_cost_nothing_are_told_by_request(context: Context, reuse: str) -> None:
+    label = context.label.model_copy(update={"reuse": reuse})
+    free = similarity.make(context)
+    assert plan.reuse_of(free, label) == "request"
+    assert plan.reuse_of(openai_compatible.make(context), label) == reuse
 
 
 def test_equal_requests_are_missing_once() -> None:
@@ -90,7 +114,20 @@ def test_two_cells_ask_one_session_once_under_session_and_twice_under_request() 
     assert plan.compare(both, NONE, NONE, "request").missing == tuple(both)
 
 
-def test_of_several_old_answers_an_answered_one_serves_first() -> None:
+@pytest.mark.parametrize("outcome", ["refused", "truncated"])
+def test_what_is_no_answer_serves_its_own_request_alone(outcome: str) -> None:
+    old, new = asked("s"), replace(asked("s"), body={**asked("s").body, "max_tokens": 4000})
+    stored = rows(old, answer=replace(PAID, outcome=outcome))  # type: ignore[arg-type]
+    for store_rows, journal_rows in ((stored, NONE), (NONE, stored)):
+        made = plan.compare([new], store_rows, journal_rows, "session")
+        assert made.missing == (new,)
+    made = plan.compare([old], stored, NONE, "session")
+    assert made.stored == {old.key: old.key}
+    assert plan.unanswered([made], stored, repeats=0) == {outcome: 1}
+    assert plan.unanswered([made], stored, repeats=1) == {}  # a further try is made anyway
+
+
+def test_of_several_old_answers_the_answered_one_serves() -> None:
     refused, good = asked("s", hint="1"), asked("s", hint="2")
     stored = pl.concat([rows(refused, answer=replace(PAID, outcome="refused")), rows(good)])
     assert plan.match([asked("s", hint="3")], stored, "session") == {

@@ -64,6 +64,32 @@ def test_the_gate_tells_what_is_reused_although_it_was_asked_in_other_words(shop
     assert shop.sold == 4
 
 
+def test_truncated_answers_serve_until_the_request_changes_or_a_further_try_is_allowed(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = {"finish_reason": "length", "content": '{"ranking": ["C1", "C'}
+    paid = shop.serve(None, cut, cut, cut)
+    first = shop.buy()
+    assert (first.answered, first.truncated, shop.sold) == (3, None, 4)
+
+    again, row = shop.buy(), shop.plan()[1]
+    assert (again.here, again.truncated, again.answered) == (3, 3, None)
+    advice = "of the answers here 3 truncated: they serve and are not bought again; "
+    assert f"{advice}label.max_repeats: 1 asks anew" in " ".join(capsys.readouterr().err.split())
+    assert row["refused_or_truncated"] == {"truncated": 3}
+    assert row["gate"].startswith(f"nothing to buy; {advice}")
+
+    further = shop.labelled_by(max_repeats=1)
+    row = shop.plan(further)[1]
+    assert (row["of_these_further_tries"], row["refused_or_truncated"]) == (3, {})
+    assert row["gate"] == "would buy"
+    longer = shop.labelled_by(max_tokens=4000)
+    assert shop.plan(longer)[1]["missing"] == 3
+    assert shop.buy(longer).answered == 3
+    (cell,) = cells(paid.run, DATASET)
+    assert labelled.run(longer, shop.paths, cell).usable == 3
+
+
 def test_a_backbone_that_was_removed_is_neither_planned_nor_bought(shop: Shop) -> None:
     paid = shop.serve()
     both = paid.model_copy(

@@ -9,6 +9,7 @@ import polars as pl
 from pipeline import seeds
 from pipeline.errors import DataError
 from pipeline.labelling.cases import asked, cell_cases, context_of, labels_place
+from pipeline.labelling.plan import reuse_of
 from pipeline.labelling.providers import labeller, provider_of
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.quality.card import Card, card
@@ -27,17 +28,12 @@ def card_of(ranks: pl.DataFrame, params: Params, dataset: str) -> Card:
     return {"labeller": made, **card(ranks, params.evaluate.bootstrap_draws, seed)}
 
 
-def reuse_of(provider: Provider, params: Params) -> str:
-    """Return how an answer serves: labels that cost nothing are always told by request."""
-    return "request" if provider.free else params.label.reuse
-
-
 def cell_answers(
     params: Params, paths: Paths, cell: Cell, context: Context, provider: Provider
 ) -> Answers:
     """Return what the store answers about a cell's selected sessions."""
     cases = cell_cases(paths, cell, context, HINTS.read(paths.hinted(cell.dataset)))
-    requests, reuse = asked(cases, provider).requests, reuse_of(provider, params)
+    requests, reuse = asked(cases, provider).requests, reuse_of(provider, params.label)
     rows = rows_about(requests, labels_place(paths, cell.dataset).store, reuse)
     return answers_of(cases, requests, rows, params.label, reuse)
 

@@ -24,10 +24,11 @@ from pipeline.labelling.cases import (
     labels_place,
     refuse_without_hints,
 )
+from pipeline.labelling.plan import reuse_of
 from pipeline.labelling.providers import provider_of
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.quality import card
-from pipeline.labelling.quality.cards import card_of, folds_of, free_rows, reuse_of
+from pipeline.labelling.quality.cards import card_of, folds_of, free_rows
 from pipeline.labelling.quality.judged import answers_of, label_ranks, rows_about
 from pipeline.labelling.rankings import is_usable
 from pipeline.labelling.request import Case, Request
@@ -190,7 +191,7 @@ def _judged(
     folds: Mapping[Cell, Mapping[int, int]],
 ) -> pl.DataFrame:
     """Return the table `label_ranks` of the drawn sessions."""
-    reuse, store = reuse_of(provider, params), labels_place(paths, context.dataset).store
+    reuse, store = reuse_of(provider, params.label), labels_place(paths, context.dataset).store
     tables = []
     for cell in folds:
         here = [one for one in drawn if one.cell == cell]
