@@ -17,13 +17,8 @@ import polars as pl
 from pipeline import console
 from pipeline.errors import LabelError, SpendRefused
 from pipeline.labelling import plan
-from pipeline.labelling.batches.sending import (
-    BatchProvider,
-    BatchSending,
-    asked_before,
-    goes_by_batch,
-    to_buy,
-)
+from pipeline.labelling.batches.awaited import asked_before, refuse_twice, to_buy
+from pipeline.labelling.batches.sending import BatchProvider, BatchSending, goes_by_batch
 from pipeline.labelling.money import spending
 from pipeline.labelling.money.budget import Budget
 from pipeline.labelling.money.gate import dollars, gate
@@ -164,6 +159,10 @@ class Buyer:
             requests = plan.without_use(tries, index, self.reuse, usable, self._bodies)
             if not requests:
                 break
+        if bought.asked and not (bought.made or bought.stored or bought.from_journal):
+            why = ", ".join(f"{count} x {why}" for why, count in sorted(bought.failed.items()))
+            title = self.place.title
+            raise LabelError(f"{title}: none of {bought.asked} requests was answered ({why})")
         return bought
 
     def _bodies(self, keys: Collection[str]) -> pl.DataFrame:
@@ -231,9 +230,6 @@ class Buyer:
                 self._save(store.frame(sending.rows), ledger)
                 bought = _bought(sending)
                 console.note(f"{title}: {_told(bought, budget)}")
-        if not bought.made and not (made.stored or made.journal):
-            why = ", ".join(f"{count} x {why}" for why, count in sorted(bought.failed.items()))
-            raise LabelError(f"{title}: none of {len(made.missing)} requests was answered ({why})")
         return bought
 
     def _budget(self) -> Budget:
@@ -244,7 +240,9 @@ class Buyer:
     def _allowed(self, made: plan.Plan, budget: Budget) -> Price:
         """Pass the gate and return the price online, of which sending makes that of batches."""
         missing, served = made.missing, len(made.stored) + len(made.journal)
-        bought = to_buy(missing, self.journal.folder) if self.provider.batched else missing
+        bought = to_buy(missing, self.journal.folder, self.reuse)
+        if not self.provider.batched:
+            refuse_twice(missing, bought, self.place.title)
         batched = self.provider.batched and goes_by_batch(bought, self.transport)
         price = gate(
             bought, self.label, self.transport, self.place.title, served, budget.spent_usd,

@@ -6,9 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.errors import SpendRefused
+from pipeline.errors import LabelError
 from pipeline.labelling import plan, rankings
-from pipeline.labelling.batches.sending import goes_by_batch, to_buy
+from pipeline.labelling.batches.awaited import refuse_twice, to_buy
+from pipeline.labelling.batches.sending import goes_by_batch
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import (
     context_of,
@@ -86,11 +87,12 @@ class _Planned:
         again, asked = _missing(further), len({request.key for request in requests})
         missing = [*made.missing, *again]
         useless = plan.unanswered([made, *further], rows.every(), self._repeats)
-        in_batches = len(missing) - len(self._to_buy(missing))
-        needs = estimate([] if free else self._to_buy(missing), transport)
+        bought = [] if free else to_buy(missing, self.journal.folder, label.reuse)
+        batched = self.provider.batched and goes_by_batch(bought, transport)
+        needs = estimate(bought, transport)
         online, by_batch = (price_of(label, transport, batched=one) for one in (False, True))
-        price = by_batch if self._batched(missing) else online
-        verdict = "free" if free else self._verdict(missing, made, spent_usd, ahead_usd)
+        price = by_batch if batched else online
+        verdict = "free" if free else self._verdict(missing, bought, made, spent_usd, ahead_usd)
         return {
             "store": self.place.title,
             "asked": asked,
@@ -99,7 +101,7 @@ class _Planned:
             "share_an_answer": asked - len(made.stored) - len(made.journal) - len(made.missing),
             "missing": len(missing),
             "of_these_further_tries": len(again),
-            "of_these_in_batches_under_way": in_batches,
+            "of_these_in_batches_under_way": 0 if free else len(missing) - len(bought),
             "reused": made.reused,
             "reused_although_changed": self._reasons(requests, made, rows.kept),
             "refused_or_truncated": useless,
@@ -159,31 +161,39 @@ class _Planned:
             return str(price)
         return f"{price}; the table says {theirs}"
 
-    def _to_buy(self, missing: Sequence[Request]) -> Sequence[Request]:
-        """Return what is in no batch under way."""
-        return to_buy(missing, self.journal.folder) if self.provider.batched else missing
-
-    def _batched(self, missing: Sequence[Request]) -> bool:
-        bought = self._to_buy(missing)
-        return self.provider.batched and goes_by_batch(bought, self.context.transport)
-
     def _verdict(
-        self, missing: Sequence[Request], made: plan.Plan, spent_usd: float, ahead_usd: float
+        self,
+        missing: Sequence[Request],
+        bought: Sequence[Request],
+        made: plan.Plan,
+        spent_usd: float,
+        ahead_usd: float,
     ) -> str:
-        """Return what the gate would say."""
+        """Return what the gate would say.
+
+        Args:
+            missing: what is neither in the store nor in the journal.
+            bought: of that, what no batch under way will answer.
+            made: who serves the rest.
+            spent_usd: by the project until now.
+            ahead_usd: what is to be bought before these.
+        """
+        batched = self.provider.batched and goes_by_batch(bought, self.context.transport)
         place, served = self.place, len(made.stored) + len(made.journal)
         gone = parts.absent(place.names, place.store)
         if gone:
             return f"{len(gone)} paid parts are not here: `dvc pull {place.title}`"
-        if not self._to_buy(missing):
-            return "nothing to buy"
         try:
+            if not self.provider.batched:
+                refuse_twice(missing, bought, place.title)
+            if not bought:
+                return "nothing to buy"
             gate(
-                self._to_buy(missing), self.context.label, self.context.transport, place.title,
-                served, spent_usd, ahead_usd=ahead_usd, batched=self._batched(missing),
+                bought, self.context.label, self.context.transport, place.title,
+                served, spent_usd, ahead_usd=ahead_usd, batched=batched,
                 reused=made.reused,
             )  # fmt: skip
-        except SpendRefused as refusal:
+        except LabelError as refusal:
             return str(refusal).removeprefix(f"{place.title}: ")
         return "would buy"
 

@@ -156,6 +156,7 @@ class World:
     budget: Budget = field(default_factory=lambda: Budget(10.0))
     time: Time = field(default_factory=Time)
     transport: dict[str, Any] = field(default_factory=dict)
+    price: Price = PRICE
     observe: Callable[[Progress], None] = lambda _: None
 
     def faults(self, *faults: dict[str, Any], **named: Any) -> "World":
@@ -176,7 +177,7 @@ class World:
             LineFile(self.folder, SUFFIX) as lines,
         ):
             sending = BatchSending(
-                provider, known.transport, PRICE, self.budget, answers, Ledger(lines, PROJECT),
+                provider, known.transport, self.price, self.budget, answers, Ledger(lines, PROJECT),
                 self.time.clock, self.time.sleep, self.observe,
             )  # fmt: skip
             self.last = sending

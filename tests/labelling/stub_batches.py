@@ -68,7 +68,8 @@ class Fault:
     rows: dict[str, Any] = field(default_factory=dict)
     """Place -> status of its answer (a number), or the code of an error without answer (a word)."""
     created: str = ""
-    """``silent``: created, and the reply never comes; ``500``, ``garbage``; ``refused``: a 400."""
+    """``silent``: created, and the reply never comes; ``500``, ``garbage``; ``refused``: a 400;
+    ``busy``: a 429 that asks for months of patience."""
     hidden: int = 0
     """Listings in which it is not there yet."""
     look_status: int = 0
@@ -203,6 +204,9 @@ def _create(asked: Mapping[str, Any], name: str, state: Batches) -> Answer:
         "listings": 0,
     }
     fault = state.fault(batch)
+    if fault.created == "busy":
+        status, _, said, delay, how = _error(429, "rate_limit_exceeded", "too many batches")
+        return status, {"Retry-After": "10000000"}, said, delay, how
     if fault.created == "refused":
         state.batches[f"refused_{number}"] = batch | {"status": "failed", "hidden": True}
         return _error(400, "invalid_request", "this batch is refused")

@@ -24,6 +24,10 @@ SETTLE_SECONDS = (0.0, 1.0, 5.0, 15.0, 40.0)
 """Waits between looks into the list for a batch that may have been created just now."""
 
 
+class Over(Exception):  # noqa: N818 - a state of a run
+    """Somebody wants to stop; what is on disk tells the next run where to go on."""
+
+
 @dataclass(frozen=True)
 class Patience:
     """How long a call is repeated by which nothing is bought."""
@@ -31,8 +35,19 @@ class Patience:
     seconds: float
     clock: Clock
     sleep: Sleep
+    """It ends early when somebody wants to stop."""
     is_over: Callable[[], bool] = lambda: False
     """Whether somebody wants to stop."""
+
+    async def rest(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            Over: somebody wants to stop.
+        """
+        await self.sleep(seconds)
+        if self.is_over():
+            raise Over
 
     async def ask(self, call: Callable[[], Awaitable[T]], what: str) -> T:
         """Return what a call brings, which is repeated while that may help.
@@ -43,12 +58,15 @@ class Patience:
 
         Raises:
             LabelError: it brought nothing.
+            Over: it brought nothing, and somebody wants to stop.
         """
         try:
             async for attempt in policy(self.seconds, self.clock, self.sleep, self.is_over):
                 with attempt:
                     return await call()
         except TryAgain as fault:
+            if self.is_over():
+                raise Over from None
             raise LabelError(
                 f"{what} ({fault.why}); nothing more is bought, run it again"
             ) from None
@@ -70,9 +88,10 @@ class Adoption:
 
         Raises:
             LabelError: the list cannot be read, so that is not known.
+            Over: somebody wants to stop before it is known.
         """
         for seconds in SETTLE_SECONDS:
-            await self.patience.sleep(seconds)
+            await self.patience.rest(seconds)
             for batch in await self._listed():
                 if batch.metadata.get("plan") == plan.name:
                     return self.record.note(plan, "created", batch_id=batch.batch_id)

@@ -44,14 +44,14 @@ class Creation:
             taken.append(request)
         return taken
 
-    async def refuse(self) -> None:
+    def refuse(self) -> None:
         """Tell why not even the next request fits the budget.
 
         Raises:
             SpendRefused: it does not.
         """
         request = next(iter(self.outcomes.queue.values()))
-        await self.outcomes.budget.reserve(most_of(request, self.outcomes.price))
+        self.outcomes.budget.take(most_of(request, self.outcomes.price))
 
     async def create(self, requests: Sequence[Request]) -> Plan:
         """Return the plan of a new batch.
@@ -67,7 +67,7 @@ class Creation:
         content = b"".join(line_of(request) for request in requests)
         what = f"the requests cannot be uploaded to {plan.host}"
         file_id = await self.patience.ask(lambda: self.service.upload(content), what)
-        await self.outcomes.budget.reserve(self.outcomes.most(keys))
+        self.outcomes.budget.take(self.outcomes.most(keys), len(keys))
         plan = self.record.note(plan, "uploaded", file_id=file_id)
         self.outcomes.sent(keys)
         try:
@@ -88,6 +88,7 @@ class Creation:
         Raises:
             _Refused: the service will not have it, so it does not exist.
             LabelError: it may exist.
+            Over: somebody wants to stop; it may exist.
         """
         begun, pause = self.patience.clock(), FIRST_PAUSE
         while True:
@@ -100,9 +101,11 @@ class Creation:
                 raise _Refused(str(error)) from None
             if fault.may_be_billed and (found := await self.adoption.lost(plan)):
                 return found
-            if self.patience.clock() - begun + pause > self.patience.seconds:
-                raise LabelError(f"{plan.host} creates no batch ({fault.why}); run it again")
-            await self.patience.sleep(max(pause, fault.wait or 0.0))
+            wait = max(pause, fault.wait or 0.0)
+            if self.patience.clock() - begun + wait > self.patience.seconds:
+                asked = f", asks for a wait of {fault.wait:,.0f} s" if fault.wait else ""
+                raise LabelError(f"{plan.host} creates no batch ({fault.why}{asked}); run it again")
+            await self.patience.rest(wait)
             pause *= 2
 
 

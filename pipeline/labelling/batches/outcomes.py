@@ -4,7 +4,7 @@ What was spent before counts the attempts that the ledger shows as under way, at
 are no longer counted there once a run looks after them.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,8 +38,8 @@ class Outcomes:
     """Of those: in no batch."""
     asked: frozenset[str] = field(init=False)
     """Keys of all, answered or not."""
-    counted: set[str] = field(default_factory=set)
-    """Keys of attempts that what was spent counts as under way."""
+    counted: dict[str, float] = field(default_factory=dict)
+    """Of attempts under way: what was spent counts this for them, at the price of their day."""
     error: LabelError | None = None
     """What is to end the run once all that is here was read."""
     _again: Counter[str] = field(default_factory=Counter)
@@ -71,8 +71,7 @@ class Outcomes:
                 self.ledger.note(self.open[key], "in batch", most)
 
     def _reserve(self, key: str, most: float) -> None:
-        self.budget.take_up(most, counted=key in self.counted)
-        self.counted.discard(key)
+        self.budget.take_up(most, self.counted.pop(key, 0.0))
 
     async def answered(self, key: str, answer: Answer) -> None:
         """Keep an answer to an open request."""
@@ -85,12 +84,14 @@ class Outcomes:
         await self._keep(request, answer)
 
     async def _keep(self, request: Request, answer: Answer) -> None:
-        """Write first, then count."""
+        """Write first, then count; the store may have room where the journal's disk has none."""
         most = most_of(request, self.price)
         row = store.row(request, replace(answer, cost_usd=self._cost(answer, most)))
-        self.answers.append(row)
-        self.ledger.note(request, answer.outcome, row["cost_usd"])
-        self.rows.append(row)
+        try:
+            self.answers.append(row)
+        finally:
+            self.rows.append(row)
+            self.ledger.note(request, answer.outcome, row["cost_usd"])
         try:
             await self.budget.settle(most, row["cost_usd"])
         except LabelError as error:
@@ -123,15 +124,18 @@ class Outcomes:
         return self.price.of(answer.prompt_tokens, answer.completion_tokens, cached)
 
 
-def under_way(folder: Path, project: str) -> set[str]:
-    """Return the keys of a project's attempts that the ledger in a folder shows as under way."""
-    attempts: Counter[str] = Counter()
+def under_way(folder: Path, project: str) -> dict[str, float]:
+    """Return what the ledger in a folder counts for a project's attempts under way, by key.
+
+    Of several attempts at one request that is the last one, whose end comes first.
+    """
+    attempts: dict[str, list[float]] = defaultdict(list)
     for entry in ledger.entries(folder):
         key, state = entry["key"], entry["state"]
         if entry.get("project") != project:
             continue
-        if state not in ledger.UNDER_WAY:
-            attempts[key] = max(attempts[key] - 1, 0)
-        elif state == "sent" or not attempts[key]:
-            attempts[key] += 1
-    return {key for key, number in attempts.items() if number}
+        if state == "sent" or (state in ledger.UNDER_WAY and not attempts[key]):
+            attempts[key].append(entry["at_most_usd"])
+        elif state not in ledger.UNDER_WAY and attempts[key]:
+            attempts[key].pop()
+    return {key: most[-1] for key, most in attempts.items() if most}

@@ -9,29 +9,29 @@ next one, which pays nothing twice. One task does everything, one step after ano
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pipeline import console
+from pipeline.errors import LabelError, SpendRefused
 from pipeline.labelling.batches import outcomes as batch_outcomes
 from pipeline.labelling.batches import record as batch_record
-from pipeline.labelling.batches.adoption import Adoption, Patience
+from pipeline.labelling.batches.adoption import Adoption, Over, Patience
+from pipeline.labelling.batches.awaited import to_buy
 from pipeline.labelling.batches.creation import Creation
 from pipeline.labelling.batches.fetching import Fetching
 from pipeline.labelling.batches.outcomes import Outcomes
 from pipeline.labelling.batches.record import Plan, Record
 from pipeline.labelling.batches.service import BatchService
-from pipeline.labelling.money.budget import Budget
+from pipeline.labelling.money.budget import Budget, most_of
 from pipeline.labelling.money.gate import dollars
 from pipeline.labelling.money.prices import Price
 from pipeline.labelling.online.limiter import Clock, Sleep
 from pipeline.labelling.online.sending import Progress, Sending
-from pipeline.labelling.online.stopping import Stopping
+from pipeline.labelling.online.stopping import Stopped, Stopping
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
-from pipeline.labelling.stores import store
 from pipeline.labelling.stores.journal import LineFile
 from pipeline.labelling.stores.ledger import Ledger
 from pipeline.params import LabelTransportParams
@@ -55,33 +55,6 @@ class BatchProvider(Provider, Protocol):
     def host(self) -> str:
         """Where that is, for messages."""
         ...
-
-
-def to_buy(requests: Sequence[Request], folder: Path) -> list[Request]:
-    """Return the requests that are in no batch under way, whose money is as good as spent.
-
-    Args:
-        requests: those missing.
-        folder: the journal's, which has the record of batches.
-    """
-    flying = batch_record.under_way(folder)
-    return [request for request in requests if request.key not in flying]
-
-
-def asked_before(requests: Sequence[Request], folder: Path) -> list[Request]:
-    """Return what batches under way ask about the same subjects in other words.
-
-    Their answers serve as well, so nothing is bought before they are here.
-    """
-    keys, wanted = {one.key for one in requests}, {_subject(one) for one in requests}
-    flying = (plan for plan in batch_record.plans(folder) if plan.state == "created")
-    found = {
-        key: request
-        for plan in flying
-        for key, request in batch_record.requests_of(folder, plan).items()
-        if _subject(request) in wanted and key not in keys
-    }
-    return list(found.values())
 
 
 def goes_by_batch(bought: Sequence[Request], transport: LabelTransportParams) -> bool:
@@ -112,6 +85,9 @@ class BatchSending:
     async def send(self, requests: Sequence[Request]) -> None:
         """Have all requests answered: by batches that exist, by new ones, a few online.
 
+        Only what the gate counted at the price online goes online. What was once in a batch and
+        comes back unanswered goes into another one.
+
         Raises:
             Stopped: somebody asked for it; the batches stay at the service.
             PipelineError: what ended the run early.
@@ -126,20 +102,23 @@ class BatchSending:
             {request.key: request for request in requests},
             counted=batch_outcomes.under_way(folder, self.ledger.project),
         )  # fmt: skip
-        by_batch = goes_by_batch(to_buy(requests, folder), self.transport)
+        bought = to_buy(requests, folder)
+        self._gated = {request.key for request in bought}
+        self._few = [] if goes_by_batch(bought, self.transport) else bought
         self._service = self.provider.batches()
         try:
             with LineFile(folder, batch_record.SUFFIX) as lines:
                 self._prepare(Record(lines))
-                await self._stopping.run(self._work(batch_record.plans(folder), by_batch))
+                await self._heeded(self._take_up(batch_record.plans(folder)))
+                await self._send_few(at_once=True)
+                await self._heeded(self._look_after())
         finally:
             self.answers.sync()
             await self._service.close()
             await self.provider.close()
         if self._outcomes.error is not None:
             raise self._outcomes.error
-        if self._outcomes.queue and self.buys:
-            await self._online(list(self._outcomes.queue.values()))
+        await self._send_few(at_once=False)
 
     def _prepare(self, record: Record) -> None:
         self._record = record
@@ -147,7 +126,7 @@ class BatchSending:
             self._service, record, self._outcomes, self.clock, self.answers.path.parent
         )
         over = self._stopping.wanted.is_set
-        patience = Patience(self.transport.retry_seconds, self.clock, self.sleep, over)
+        patience = Patience(self.transport.retry_seconds, self.clock, self._sleep, over)
         host, project = self.provider.host, self.ledger.project
         self._adoption = Adoption(self._service, record, patience, host, project)
         self._creation = Creation(
@@ -156,14 +135,25 @@ class BatchSending:
         )  # fmt: skip
         self._pause, self._shown = FIRST_PAUSE, (-1, -1)
 
-    async def _work(self, known: Sequence[Plan], by_batch: bool) -> None:
-        await self._take_up(known)
-        queue = self._outcomes.queue
-        # what was never created, or is to be sent again, was counted with a batch when it was gated
-        by_batch = by_batch or goes_by_batch(list(queue.values()), self.transport)
-        by_batch = by_batch and self.buys
-        while self._fetching.flights or (queue and by_batch):
-            if by_batch:
+    async def _heeded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do some work, which ends early when somebody wants to stop.
+
+        Raises:
+            Stopped: somebody does.
+        """
+
+        async def heeding() -> None:
+            try:
+                await work
+            except Over:
+                self._tell_what_is_left()
+
+        await self._stopping.run(heeding())
+
+    async def _look_after(self) -> None:
+        """Make batches of what is queued, and see all of them to their end."""
+        while self._fetching.flights or (self._outcomes.queue and self.buys):
+            if self.buys and self._outcomes.error is None:
                 await self._submit()
             if await self._fetching.look():
                 self._pause = FIRST_PAUSE
@@ -197,7 +187,10 @@ class BatchSending:
             unknown = await self._adoption.unknown(ids, wanted)
             found += [plan for plan in unknown if plan.keys & wanted.keys()]
         flying = _keys(found)
-        self._outcomes.queue = {key: one for key, one in wanted.items() if key not in flying}
+        few = {request.key for request in self._few}
+        self._few = [one for one in self._few if one.key not in flying] if self.buys else []
+        queued = wanted.keys() - flying - few
+        self._outcomes.queue = {key: one for key, one in wanted.items() if key in queued}
         taken: set[str] = set()
         for plan in found:
             self._fetching.add(plan, "taken up, nothing is paid for it again")
@@ -218,6 +211,8 @@ class BatchSending:
     async def _submit(self) -> None:
         """Make batches of what is queued, as long as money and the service's queue allow it."""
         queue = self._outcomes.queue
+        if self._too_many():
+            return
         while queue and self._fetching.full_for() <= 0 and not self._stopping.wanted.is_set():
             requests = self._creation.cut(self._fetching.most_requests)
             if requests:
@@ -227,13 +222,35 @@ class BatchSending:
             elif self._fetching.flights:
                 return  # until others have settled
             else:
-                await self._creation.refuse()
+                self._creation.refuse()
+
+    def _too_many(self) -> bool:
+        """Return whether requests came back that this run may not buy, once no batch is under way.
+
+        The gate asked about those in no batch; what comes back from an earlier run's is added here.
+
+        Raises:
+            SpendRefused: it may not, and no batch is under way.
+        """
+        count, most = len(self._gated | self._outcomes.queue.keys()), self.transport
+        too_many = bool(self._outcomes.queue) and count > most.max_new_requests
+        if too_many and not self._fetching.flights:
+            raise SpendRefused(
+                f"label_transport.max_new_requests is {most.max_new_requests:,}, and "
+                f"{len(self._outcomes.queue):,} requests came back from a batch without an answer"
+            )
+        return too_many
 
     async def _rest(self) -> None:
         """Wait until the next look, or until somebody wants to stop."""
         flying = bool(self._fetching.flights)
+        await self._sleep(self._pause if flying else self._fetching.full_for())
+        self._pause = min(self._pause * SLOWER, LONGEST_PAUSE)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait, at most until somebody wants to stop."""
         waits = [
-            asyncio.ensure_future(self.sleep(self._pause if flying else self._fetching.full_for())),
+            asyncio.ensure_future(self.sleep(seconds)),
             asyncio.ensure_future(self._stopping.wanted.wait()),
         ]
         try:
@@ -241,7 +258,6 @@ class BatchSending:
         finally:
             for wait in waits:
                 wait.cancel()
-        self._pause = min(self._pause * SLOWER, LONGEST_PAUSE)
 
     def _show(self) -> None:
         done = len(self.rows), self.failed.total()
@@ -259,16 +275,32 @@ class BatchSending:
             )
         )
 
+    async def _send_few(self, *, at_once: bool) -> None:
+        """Ask online what is too little for a batch, before batches are awaited if money allows it.
+
+        What then ends the run waits until the batches that have ended are fetched.
+        """
+        few = self._few
+        if not few or (at_once and not self.budget.fits(self._most_online(few))):
+            return
+        self._few = []
+        try:
+            await self._online(few)
+        except Stopped:
+            raise
+        except LabelError as error:
+            self._outcomes.error = error
+        if not at_once and self._outcomes.error is not None:
+            raise self._outcomes.error
+
+    def _most_online(self, requests: Iterable[Request]) -> float:
+        return sum(most_of(request, self.price) for request in requests)
+
     async def _online(self, requests: Sequence[Request]) -> None:
-        """Ask what is too little for a batch, one by one."""
         await Sending(
             self.provider, self.transport, self.price, self.budget, self.answers, self.ledger,
             self.clock, self.sleep, self.observe, self.rows, self.failed,
         ).send(requests)  # fmt: skip
-
-
-def _subject(request: Request) -> tuple[Any, ...]:
-    return tuple(getattr(request, name) for name in store.IDENTITY)
 
 
 def _keys(plans: Iterable[Plan]) -> frozenset[str]:

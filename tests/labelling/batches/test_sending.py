@@ -11,7 +11,7 @@ from pipeline.errors import LabelError, SpendRefused
 from pipeline.labelling import key
 from pipeline.labelling.batches import fetching as batch_fetching
 from pipeline.labelling.batches import record as batch_record
-from pipeline.labelling.batches.sending import to_buy
+from pipeline.labelling.batches.awaited import to_buy
 from pipeline.labelling.money.budget import Budget, most_of
 from pipeline.labelling.online.sending import Sending
 from pipeline.labelling.stores import ledger

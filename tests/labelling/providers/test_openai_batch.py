@@ -13,9 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.errors import SpendRefused
+from pipeline.errors import LabelError, SpendRefused
+from pipeline.labelling import planned
+from pipeline.labelling.batches import adoption
 from pipeline.labelling.batches import record as batch_record
 from pipeline.labelling.batches import sending as batches
+from pipeline.labelling.batches.service import BatchService
 from pipeline.labelling.stores.journal import Journal
 from pipeline.labelling.stores.store import summary
 from pipeline.params import Params
@@ -118,12 +121,71 @@ def test_answers_to_other_candidates_are_awaited_before_anything_is_bought(
         patch.setattr(batches.BatchSending, "_rest", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             label.run(paid, paths, DATASET)
+    offer_fewer(params, paths)
+    broke = batched(params, stub.url, budget_usd=0.0)
+    _, row = planned.plan_rows(broke, paths, DATASET)
+    assert (row["missing"], row["of_these_in_batches_under_way"]) == (3, 3)
+    assert (row["cost_usd"], row["gate"]) == (0, "nothing to buy")
+    again = label.run(broke, paths, DATASET)
+    assert (again.from_journal, again.answered) == (3, None)
+    assert made(stub) == [3]
+
+
+@pytest.mark.parametrize(("created", "bought_again"), [(True, None), (False, 3)])
+def test_answers_to_other_candidates_are_sought_where_a_creation_was_not_confirmed(
+    params: Params, paths: Paths, start_stub: StartStub, created: bool, bought_again: int | None
+) -> None:
+    """The run ended between the batch's creation and its reply, or just before."""
+    stub, create = start_stub(), BatchService.create
+    paid = batched(params, stub.url)
+    hints.run(paid, paths, DATASET)
+
+    async def cut(self: BatchService, *asked: Any) -> Any:
+        if created:
+            await create(self, *asked)
+        raise ZeroDivisionError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BatchService, "create", cut)
+        patch.setattr(adoption, "SETTLE_SECONDS", (0.0,))
+        with pytest.raises(ZeroDivisionError):
+            label.run(paid, paths, DATASET)
+        offer_fewer(params, paths)
+        patch.setattr(BatchService, "create", create)
+        assert label.run(paid, paths, DATASET).answered == bought_again
+    assert made(stub) == [3]
+    assert set(Counter(stub.paid()).values()) == {1}
+
+
+@pytest.mark.parametrize("reworded", [False, True])
+def test_what_a_batch_under_way_will_answer_is_not_bought_online(
+    params: Params, paths: Paths, start_stub: StartStub, reworded: bool
+) -> None:
+    stub = start_stub()
+    go_wrong(stub, {"polls": 3})
+    by_batch, online = batched(params, stub.url), paying(params, stub.url)
+    hints.run(by_batch, paths, DATASET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches.BatchSending, "_rest", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            label.run(by_batch, paths, DATASET)
+    if reworded:
+        offer_fewer(params, paths)
+    _, row = planned.plan_rows(online, paths, DATASET)
+    assert row["gate"].startswith("3 of 3 missing requests are in batches under way")
+    with pytest.raises(LabelError, match=r"Set label\.provider: openai_batch"):
+        label.run(online, paths, DATASET)
+    assert len(stub.paid()) == 1  # the hints
+    label.run(by_batch, paths, DATASET)
+    assert label.run(online, paths, DATASET).here == 3
+    assert len(stub.paid()) == 1 + 3
+
+
+def offer_fewer(params: Params, paths: Paths) -> None:
+    """Select the same sessions with fewer candidates, as another teacher may."""
     (cell,) = cells(params.run, DATASET)
     fewer = selected().with_columns(selected()["candidates"].list.head(4))
     SELECTED.write(fewer, paths.selected(cell))
-    again = label.run(batched(params, stub.url, budget_usd=0.0), paths, DATASET)
-    assert (again.from_journal, again.answered) == (3, None)
-    assert made(stub) == [3]
 
 
 def start(folder: Path, stub: Stub, project: Path, *more: str) -> subprocess.Popen[bytes]:
