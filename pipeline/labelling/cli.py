@@ -137,7 +137,9 @@ def _labels_recover(dataset: DatasetName, as_json: AsJson = False) -> None:
     from pipeline.labelling.stores import recover  # noqa: PLC0415
 
     _, paths = named(dataset)
-    display.show_rows(recover.recover_rows(paths, dataset), "no store", as_json=as_json)
+    rows = recover.recover_rows(paths, dataset)
+    display.show_rows(rows, "no store", as_json=as_json)
+    recover.refuse_lost(rows)
 
 
 @labels.command("export")

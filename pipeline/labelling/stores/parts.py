@@ -5,19 +5,26 @@ A name that is recorded but not here is a part that somebody paid for and that w
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from pipeline import files
 from pipeline.errors import LabelError
-from pipeline.labelling.stores.store import PART, Store, reaching, summary
+from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores.lost import way_back
+from pipeline.labelling.stores.store import PART, Bought, Store, reaching, summary
 
 
 def absent(names: Path, store: Store) -> list[str]:
     """Return the recorded paid parts that are not in the store's folder."""
     here = {path.name for path in store.parts()}
     return [name for name in _recorded(names)["paid"] if name not in here]
+
+
+def are_not_here(count: int) -> str:
+    """Return that so many parts are not here, in words."""
+    return "1 paid part is not here" if count == 1 else f"{count:,} paid parts are not here"
 
 
 def refuse_absent(names: Path, store: Store, title: str) -> None:
@@ -29,15 +36,18 @@ def refuse_absent(names: Path, store: Store, title: str) -> None:
     gone = absent(names, store)
     if gone:
         raise LabelError(
-            f"{title}: {len(gone)} of the paid parts that {names.name} names are not here "
-            f"(first: {gone[0]}); fetch them with `dvc pull {title}`; if nobody has shared them, "
-            f"`distilrec labels recover {names.parent.name}` brings back those that were bought on "
-            f"this machine; if they are lost for good, remove them from {names}"
+            f"{title}: {are_not_here(len(gone))} (first: {gone[0]}), named by "
+            f"{names.name}; {way_back(gone, title, Journal.here())}; what is lost "
+            f"for good, remove from {names}"
         )
 
 
 def write_names(
-    names: Path, store: Store, also: Collection[str] = (), instead_of: str | None = None
+    names: Path,
+    store: Store,
+    also: Collection[str] = (),
+    instead_of: str | None = None,
+    added: Bought | None = None,
 ) -> None:
     """Record the parts and what was bought; what is recorded of paid parts not here is kept.
 
@@ -46,6 +56,7 @@ def write_names(
         store: the store.
         also: paid parts that another checkout has recorded.
         instead_of: a paid part that is not here and whose answers others hold now.
+        added: what answers have cost that came in just now, for a store that is not all here.
     """
     free = {path.name for path in store.free_parts()}
     here = {path.name for path in store.parts()}
@@ -53,7 +64,7 @@ def write_names(
     recorded = {*before["paid"], *also} - ({instead_of} - here)
     bought: Mapping[str, Any] = asdict(summary(store.folder).bought)
     if not here.issuperset(recorded):
-        bought = before.get("bought", bought)
+        bought = _sum(before["bought"], added or Bought()) if "bought" in before else bought
     paid = sorted((here - free) | recorded)
     kept = {name: before[name] for name in ("labeller",) if name in before}
     with reaching(names, "written"):
@@ -88,6 +99,13 @@ def is_readable(names: Path) -> bool:
         return not names.exists() or paid_names(names.read_bytes()) is not None
     except ValueError:
         return False
+
+
+def _sum(before: Mapping[str, Any], added: Bought) -> dict[str, Any]:
+    return {
+        one.name: round(before.get(one.name, one.default) + getattr(added, one.name), 9)
+        for one in fields(Bought)
+    }
 
 
 def _recorded(names: Path) -> Mapping[str, Any]:

@@ -298,19 +298,20 @@ def summary(folder: Path) -> StoreSummary:
     """Return what the store in a folder holds: rows by outcome, and what was bought."""
     here = Store(folder)
     every = here.every(["created_at", *TAKEN])
-    rows, bought = here.serving(every), payments(every)
+    rows = here.serving(every)
     counts = rows.group_by("outcome").len().sort("outcome")
-    taken = dict(zip(TAKEN, bought.select(TAKEN).sum().row(0), strict=True))
-    return StoreSummary(
-        rows=rows.height,
-        outcomes=dict(counts.iter_rows()),
-        bought=Bought(
-            count=bought.height,
-            prompt_tokens=taken["prompt_tokens"],
-            completion_tokens=taken["completion_tokens"],
-            cost_usd=round(taken["cost_usd"], 9),
-            seconds=round(taken["latency_ms"] / 1000, 1),
-        ),
+    return StoreSummary(rows.height, dict(counts.iter_rows()), bought(payments(every)))
+
+
+def bought(paid: pl.DataFrame) -> Bought:
+    """Return what answers took that were paid for."""
+    taken = dict(zip(TAKEN, paid.select(TAKEN).sum().row(0), strict=True))
+    return Bought(
+        count=paid.height,
+        prompt_tokens=taken["prompt_tokens"],
+        completion_tokens=taken["completion_tokens"],
+        cost_usd=round(taken["cost_usd"], 9),
+        seconds=round(taken["latency_ms"] / 1000, 1),
     )
 
 

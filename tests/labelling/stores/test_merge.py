@@ -169,7 +169,7 @@ def test_parts_that_nobody_pushed_are_recorded_and_told(project: Path) -> None:
     with pytest.raises(LabelError, match="1 of data/labels/tiny; let whoever bought them run"):
         refuse_missing(made, "other")
     place = labels_place(Paths(), "tiny")
-    with pytest.raises(LabelError, match="1 of the paid parts"):
+    with pytest.raises(LabelError, match="1 paid part is not here"):
         parts.refuse_absent(place.names, place.store, place.title)
 
 

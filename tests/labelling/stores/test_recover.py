@@ -1,7 +1,9 @@
 """What the journal has and no store: into the stores, whoever asks for it today."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from pipeline.labelling.request import Request
 from pipeline.labelling.stores import ledger, parts, store
 from pipeline.labelling.stores.identity import project_identity
 from pipeline.labelling.stores.journal import Journal, LineFile
-from pipeline.labelling.stores.recover import recover_rows
+from pipeline.labelling.stores.recover import recover_rows, refuse_lost
 from pipeline.paths import Paths
 from tests.labelling.stores.test_store import PAID, request, rows
 
@@ -31,6 +33,17 @@ def pay(paths: Paths, *requests: Request, project: str | None = None) -> None:
             ledger.Ledger(lines, name).note(one, "answered", PAID.cost_usd)
 
 
+def row(title: str, *, here: int, recovered: int, lost: int = 0) -> dict[str, Any]:
+    """Return what is told of a store; an answer costs a tenth of a cent."""
+    return {
+        "store": title,
+        "were_here": here,
+        "recovered": recovered,
+        "cost_usd": pytest.approx(recovered * PAID.cost_usd),
+        "parts_still_lost": lost,
+    }
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Paths:
     """Return an empty project."""
@@ -43,8 +56,8 @@ def test_every_paid_answer_of_the_dataset_comes_into_its_store(project: Paths) -
     pay(project, request("stored"), request("a"), request("b"), HINTS)
     pay(project, replace(request("c"), dataset="another"))
     assert recover_rows(project, "tiny") == [
-        {"store": "data/hints/tiny", "were_here": 0, "recovered": 1, "cost_usd": 0.001},
-        {"store": "data/labels/tiny", "were_here": 1, "recovered": 2, "cost_usd": 0.002},
+        row("data/hints/tiny", here=0, recovered=1),
+        row("data/labels/tiny", here=1, recovered=2),
     ]
     assert set(labels.store.read()["subject_id"]) == {"stored", "a", "b"}
     assert hints_place(project, "tiny").store.read()["kind"].to_list() == ["hints"]
@@ -80,17 +93,6 @@ def test_answers_that_another_project_bought_stay_where_they_are(project: Paths)
     assert set(found) == {"both", "old"}
 
 
-def test_parts_that_are_not_here_come_first(project: Paths) -> None:
-    place = labels_place(project, "tiny")
-    part = place.store.write(rows("a"))
-    assert part is not None
-    parts.write_names(place.names, place.store)
-    part.unlink()
-    pay(project, request("a"))
-    with pytest.raises(LabelError, match="dvc pull data/labels/tiny"):
-        recover_rows(project, "tiny")
-
-
 def lose(place: Place, *requests: Request) -> str:
     """Buy, record the part as a run does, and delete it; return its name."""
     pay(Paths(place.root), *requests)
@@ -98,7 +100,8 @@ def lose(place: Place, *requests: Request) -> str:
     assert part is not None
     parts.write_names(place.names, place.store)
     with LineFile(Journal.here().folder, ledger.SUFFIX) as lines:
-        ledger.Ledger(lines, "any").note_part(part, [one.key for one in requests])
+        name = project_identity(place.root)
+        ledger.Ledger(lines, name).note_part(part, [one.key for one in requests])
     part.unlink()
     return part.name
 
@@ -108,7 +111,9 @@ def test_a_part_that_nobody_shared_comes_back_under_its_name(project: Paths) -> 
     name = lose(place, request("a"), request("b"))
     with pytest.raises(LabelError, match="`distilrec labels recover tiny` brings back"):
         parts.refuse_absent(place.names, place.store, place.title)
-    recover_rows(project, "tiny")
+    found = recover_rows(project, "tiny")
+    assert found[1] == row("data/labels/tiny", here=0, recovered=2)
+    refuse_lost(found)
     assert [path.name for path in place.store.parts()] == [name]
     assert parts.absent(place.names, place.store) == []
 
@@ -133,9 +138,35 @@ def test_a_part_with_an_answer_that_the_journal_lacks_stays_recorded_as_absent(
     name = lose(place, request("a"), request("b"))
     (answers,) = Journal.here().files()
     answers.write_text(answers.read_text().splitlines()[0] + "\n")
-    with pytest.raises(LabelError, match="1 of the paid parts"):
-        recover_rows(project, "tiny")
+    with pytest.raises(LabelError, match=r"`dvc pull data/labels/tiny`; .* brings back 1 answers"):
+        parts.refuse_absent(place.names, place.store, place.title)
+    found = recover_rows(project, "tiny")
+    assert found[1] == row("data/labels/tiny", here=0, recovered=1, lost=1)
+    with pytest.raises(LabelError, match="1 paid part is not here; if shared, `dvc pull") as told:
+        refuse_lost(found)
+    assert "labels recover" not in str(told.value)
     assert parts.absent(place.names, place.store) == [name]
+    assert place.store.read()["subject_id"].to_list() == ["a"]
+    assert spent(project, Journal.here()).total_usd == pytest.approx(2 * PAID.cost_usd)
+
+
+def test_of_two_lost_parts_that_which_the_journal_has_comes_back(project: Paths) -> None:
+    """Bought, cleared from the journal, bought again, both lost; and a third answer in no part."""
+    place = labels_place(project, "tiny")
+    gone = lose(place, request("a"))
+    Journal.here().clear()
+    kept = lose(place, request("b"))
+    assert set(parts.paid_names(place.names.read_bytes())) == {gone, kept}
+    recorded = json.loads(place.names.read_bytes())
+    place.names.write_text(json.dumps(recorded | {"bought": {"count": 2, "cost_usd": 0.002}}))
+    pay(project, request("c"))
+    found = recover_rows(project, "tiny")
+    assert found[1] == row("data/labels/tiny", here=0, recovered=2, lost=1)
+    assert set(place.store.read()["subject_id"]) == {"b", "c"}
+    assert parts.absent(place.names, place.store) == [gone]
+    assert spent(project, Journal.here()).total_usd == pytest.approx(3 * PAID.cost_usd)
+    assert recover_rows(project, "tiny")[1] == row("data/labels/tiny", here=2, recovered=0, lost=1)
+    assert spent(project, Journal.here()).total_usd == pytest.approx(3 * PAID.cost_usd)
 
 
 def test_a_damaged_part_comes_back_whole(project: Paths) -> None:
