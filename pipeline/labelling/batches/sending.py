@@ -281,20 +281,19 @@ class BatchSending:
         What then ends the run waits until the batches that have ended are fetched.
         """
         few = self._few
-        if not few or (at_once and not self.budget.fits(self._most_online(few))):
+        most = sum(most_of(request, self.price) for request in few)
+        if not few or (at_once and not self.budget.fits(most)):
             return
         self._few = []
         try:
             await self._online(few)
         except Stopped:
+            self._tell_what_is_left()
             raise
         except LabelError as error:
             self._outcomes.error = error
         if not at_once and self._outcomes.error is not None:
             raise self._outcomes.error
-
-    def _most_online(self, requests: Iterable[Request]) -> float:
-        return sum(most_of(request, self.price) for request in requests)
 
     async def _online(self, requests: Sequence[Request]) -> None:
         await Sending(
