@@ -232,12 +232,12 @@ class BatchSending:
         Raises:
             SpendRefused: it may not, and no batch is under way.
         """
-        count, most = len(self._gated | self._outcomes.queue.keys()), self.transport
-        too_many = bool(self._outcomes.queue) and count > most.max_new_requests
+        most, back = self.transport.max_new_requests, self._outcomes.queue.keys() - self._gated
+        too_many = bool(back) and len(self._gated) + len(back) > most
         if too_many and not self._fetching.flights:
             raise SpendRefused(
-                f"label_transport.max_new_requests is {most.max_new_requests:,}, and "
-                f"{len(self._outcomes.queue):,} requests came back from a batch without an answer"
+                f"label_transport.max_new_requests is {most:,}, and {len(back):,} requests came "
+                "back from an earlier run's batch without an answer"
             )
         return too_many
 
