@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import LabelError
-from pipeline.labelling import plan, rankings
+from pipeline.labelling import plan, rankings, stale
 from pipeline.labelling.batches.awaited import refuse_twice, to_buy
 from pipeline.labelling.batches.sending import goes_by_batch
 from pipeline.labelling.buyer import Place
@@ -27,6 +27,7 @@ from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.request import Request
 from pipeline.labelling.stores import parts
 from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores.lost import way_back
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.tables import HINTS
@@ -59,7 +60,8 @@ def plan_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
     labels = [request for cell in wanted for request in cell.requests.values()]
     rows += [then.row(labels, spent, rows[0]["cost_usd"] or 0.0)]
     not_recorded = (0, sum(cell.missing for cell in wanted))
-    return [{**row, "not_recorded": n} for row, n in zip(rows, not_recorded, strict=True)]
+    old = {"selection": stale.note(params, paths, dataset) or "as params.yaml says"}
+    return [{**row, "not_recorded": n, **old} for row, n in zip(rows, not_recorded, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,8 @@ class _Planned:
         place, served = self.place, len(made.stored) + len(made.journal)
         gone = parts.absent(place.names, place.store)
         if gone:
-            return f"{len(gone)} paid parts are not here: `dvc pull {place.title}`"
+            way = way_back(gone, place.title, self.journal)
+            return f"{parts.are_not_here(len(gone))}: {way}"
         try:
             if not self.provider.batched:
                 refuse_twice(missing, bought, place.title)

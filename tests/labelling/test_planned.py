@@ -1,5 +1,7 @@
 """What `labels plan` tells, and that telling it asks nobody."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from pipeline.labelling.money.gate import dollars
 from pipeline.labelling.stores import store
 from pipeline.labelling.stores.identity import project_identity
 from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.paths import cells
 from pipeline.stages import label
 from tests.labelling.buying import Shop
 from tests.labelling.conftest import DATASET
@@ -58,6 +61,30 @@ def test_a_plan_says_where_the_money_went_that_the_budget_lacks(shop: Shop) -> N
     )
     row, _ = shop.plan(poor)
     assert f"of which ${dollars(spent)} is spent; none of them was sent" in row["gate"]
+
+
+def test_a_plan_says_that_the_selection_is_of_other_parameters(shop: Shop) -> None:
+    shop.serve()
+    assert {row["selection"] for row in shop.plan()} == {"as params.yaml says"}
+    (cell,) = cells(shop.params.run, DATASET)
+    policy = shop.paths.selected(cell) / "policy.json"
+    count = shop.params.select.count
+    policy.write_text(json.dumps({"policy": "exact", "count": count}))
+    assert {row["selection"] for row in shop.plan()} == {"as params.yaml says"}
+    policy.write_text(json.dumps({"policy": "random", "count": count}))
+    told = f"data/selected/{cell.folder}: the selection is of policy random, params.yaml says exact"
+    assert {row["selection"] for row in shop.plan()} == {f"{told}: run `dvc repro select`"}
+
+
+def test_a_plan_names_the_nearest_way_to_parts_that_are_not_here(shop: Shop) -> None:
+    shop.serve()
+    shop.buy()
+    shutil.rmtree(shop.paths.labels_store(DATASET))
+    said = shop.plan()[1]["gate"]
+    assert said.startswith("1 paid part is not here: `distilrec labels recover tiny` brings back")
+    Journal.here().clear()
+    said = shop.plan()[1]["gate"]
+    assert said == "1 paid part is not here: fetch what was shared with `dvc pull data/labels/tiny`"
 
 
 def test_an_unknown_price_is_told_in_the_plan(shop: Shop) -> None:

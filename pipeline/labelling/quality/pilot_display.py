@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline import console
+from pipeline.labelling.money.gate import dollars
 from pipeline.labelling.quality.card_display import say, show_cards
 
 ORDERS = {"chance": "a random order", "teacher": "the cross-fitted teacher's order"}
@@ -46,8 +47,8 @@ def _money(found: Mapping[str, Any]) -> str:
     if found["rehearsal"]:
         return f"A rehearsal, since this labeller costs nothing: {part}; nothing was kept."
     bought = found["bought"]
-    here = bought["stored"] + bought["from_journal"]
+    here, cost = bought["stored"] + bought["from_journal"], dollars(bought["cost_usd"])
     return (
-        f"{part}: {here:,} were here, {bought['made']:,} bought for ${bought['cost_usd']:.4f}, "
+        f"{part}: {here:,} were here, {bought['made']:,} bought for ${cost}, "
         f"{sum(bought['failed'].values()):,} failed. `dvc repro` keeps them and buys the rest."
     )
