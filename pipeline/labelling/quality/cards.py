@@ -13,12 +13,18 @@ from pipeline.labelling.plan import reuse_of
 from pipeline.labelling.providers import labeller, provider_of
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.quality.card import Card, card
-from pipeline.labelling.quality.judged import Answers, answers_of, label_ranks, rows_about
+from pipeline.labelling.quality.judged import (
+    Answers,
+    answers_of,
+    label_ranks,
+    rows_about,
+    with_taken,
+)
 from pipeline.labelling.request import Case, Request
 from pipeline.labelling.stores import store
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths, cells
-from pipeline.tables import DIFFICULTY, HINTS
+from pipeline.tables import DIFFICULTY, HINTS, SELECTED
 
 
 def card_of(ranks: pl.DataFrame, params: Params, dataset: str) -> Card:
@@ -39,25 +45,36 @@ def cell_answers(
 
 
 def folds_of(paths: Paths, cell: Cell) -> dict[int, int]:
-    """Return the fold whose teacher proposed each session's candidates; -1: it has seen it."""
-    folder = paths.difficulty(cell)
-    return dict(DIFFICULTY.read(folder).select("session_id", "fold").iter_rows())
+    """Return the fold whose teacher proposed each selected session's candidates.
+
+    -1: it has seen the session, or `difficulty` was made anew since the selection, so that who
+    proposed them is not known.
+    """
+    now = DIFFICULTY.read(paths.difficulty(cell)).select("session_id", "fold", now="candidates")
+    then = SELECTED.read(paths.selected(cell)).select("session_id", "candidates")
+    same = pl.col("now") == pl.col("candidates")
+    fold = pl.when(same).then("fold").otherwise(-1)
+    both = then.join(now, on="session_id", how="left")
+    return dict(both.select("session_id", fold).iter_rows())
 
 
 def cards(params: Params, paths: Paths, dataset: str) -> list[Card]:
     """Return the card of each of the run's cells, and of all together if there are several.
 
     What is in the store now counts, also after a pilot. In the card of all a session that several
-    cells selected counts once, as the first of them had it answered.
+    cells selected counts once, as the first of them had it answered; its cost is that of all.
     """
     context = context_of(params, paths, dataset)
-    provider, tables = provider_of(context), {}
-    for cell in cells(params.run, dataset):
-        answers = cell_answers(params, paths, cell, context, provider)
-        tables[cell.folder] = label_ranks(answers, context, folds_of(paths, cell))
+    provider = provider_of(context)
+    run = cells(params.run, dataset)
+    answers = {cell: cell_answers(params, paths, cell, context, provider) for cell in run}
+    tables = {
+        cell.folder: label_ranks(answers[cell], context, folds_of(paths, cell)) for cell in run
+    }
     if len(tables) > 1:
         every = pl.concat(tables.values()).sort(pl.col("outcome") == "missing", maintain_order=True)
-        tables[f"{dataset}, all cells"] = every.unique("session_id", maintain_order=True)
+        once = every.unique("session_id", keep="first", maintain_order=True)
+        tables[f"{dataset}, all cells"] = with_taken(once, answers.values())
     return [{"of": name, **card_of(one, params, dataset)} for name, one in tables.items()]
 
 

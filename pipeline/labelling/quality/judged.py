@@ -5,7 +5,7 @@ offline stand-in count the session out, and the teacher's order stands here only
 was trained without the session (`difficulty.folds`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -25,7 +25,8 @@ from pipeline.tables import LABEL_RANKS
 Row = dict[str, Any]
 OF_THE_READING = ("outcome", "reading", "foreign", "repeated")
 """Columns that `labelled` has, too."""
-TAKEN = ("prompt_tokens", "completion_tokens", "cost_usd")
+COUNTED = ("prompt_tokens", "completion_tokens", "cost_usd")
+TAKEN = ("answers", *COUNTED)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Answers:
     """By session: the answer that serves."""
     tries: Sequence[Mapping[int, Ranked]]
     """By repeat, then by session: every answer."""
+
+    def tries_of(self, session: int) -> list[Ranked]:
+        """Return every answer about a session."""
+        return [one[session] for one in self.tries if session in one]
 
 
 def answers_of(
@@ -88,13 +93,40 @@ def label_ranks(answers: Answers, context: Context, folds: Mapping[int, int]) ->
     )
     rows = [
         judge.row(case, answers.found.get(case.session_id), folds.get(case.session_id))
-        | _taken([one[case.session_id] for one in answers.tries if case.session_id in one])
+        | {"agreement": _agreement(answers.tries_of(case.session_id))}
         for case in answers.cases
     ]
     known = table.select("session_id", *OF_THE_READING)
-    schema = {name: of for name, of in LABEL_RANKS.columns.items() if name not in OF_THE_READING}
-    judged = pl.DataFrame(rows, schema=schema)
-    return judged.join(known, on="session_id").select(list(LABEL_RANKS.columns)).sort("session_id")
+    other = {*OF_THE_READING, *TAKEN}
+    schema = {name: of for name, of in LABEL_RANKS.columns.items() if name not in other}
+    judged = pl.DataFrame(rows, schema=schema).join(known, on="session_id")
+    return with_taken(judged, [answers]).sort("session_id")
+
+
+def with_taken(judged: pl.DataFrame, every: Iterable[Answers]) -> pl.DataFrame:
+    """Return the table with what was taken to answer its sessions, each stored answer once.
+
+    Sessions that show the same have one answer; it counts at the first that it serves.
+
+    Args:
+        judged: the other columns of `label_ranks`.
+        every: what was answered, cell by cell.
+    """
+    counted: set[str] = set()
+    rows: dict[int, list[Mapping[str, Any]]] = {}
+    for answers in every:
+        for case in answers.cases:
+            mine = rows.setdefault(case.session_id, [])
+            for row in (one.row for one in answers.tries_of(case.session_id)):
+                if row and row["key"] not in counted:
+                    counted.add(row["key"])
+                    mine.append(row)
+    schema = {name: LABEL_RANKS.columns[name] for name in ("session_id", *TAKEN)}
+    taken = [{"session_id": session, **_taken(mine)} for session, mine in rows.items()]
+    both = judged.drop(TAKEN, strict=False).join(
+        pl.DataFrame(taken, schema=schema), on="session_id", how="left", maintain_order="left"
+    )
+    return both.select(list(LABEL_RANKS.columns))
 
 
 class _Judge:
@@ -159,17 +191,20 @@ def _repeats(rows: pl.DataFrame) -> list[int]:
     return sorted({0, *rows["repeat"].unique()})
 
 
-def _taken(tries: Sequence[Ranked]) -> Row:
-    """Return how far a session's answers agree and what they took together."""
-    rows = [one.row for one in tries if one.row]
+def _agreement(tries: Sequence[Ranked]) -> float | None:
+    """Return how far a session's answers agree."""
     lists = [one.item_ids for one in tries if one.item_ids]
     overlaps = [rank_biased_overlap(one, other) for one, other in combinations(lists, 2)]
+    return sum(overlaps) / len(overlaps) if overlaps else None
+
+
+def _taken(rows: Sequence[Mapping[str, Any]]) -> Row:
+    """Return what stored answers took together."""
     sums = {
         name: None if any(row[name] is None for row in rows) else sum(row[name] for row in rows)
-        for name in TAKEN
+        for name in COUNTED
     }
-    agreement = sum(overlaps) / len(overlaps) if overlaps else None
-    return {"answers": len(rows), "agreement": agreement, **sums}
+    return {"answers": len(rows), **sums}
 
 
 def _place(order: Sequence[str], item_id: str) -> int:

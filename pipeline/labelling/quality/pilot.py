@@ -16,6 +16,7 @@ import polars as pl
 from pipeline import seeds
 from pipeline.errors import LabelError
 from pipeline.evaluation.intervals import chance_p, randomisation, sessions_needed
+from pipeline.labelling import stale
 from pipeline.labelling.buyer import Bought, Buyer
 from pipeline.labelling.cases import (
     asked,
@@ -29,7 +30,7 @@ from pipeline.labelling.providers import provider_of
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.quality import card
 from pipeline.labelling.quality.cards import card_of, folds_of, free_rows
-from pipeline.labelling.quality.judged import answers_of, label_ranks, rows_about
+from pipeline.labelling.quality.judged import answers_of, label_ranks, rows_about, with_taken
 from pipeline.labelling.rankings import is_usable
 from pipeline.labelling.request import Case, Request
 from pipeline.params import Params
@@ -58,17 +59,23 @@ def pilot(
         params: all parameters.
         paths: the project.
         dataset: the dataset.
-        count: sessions; all, if fewer are selected.
+        count: sessions, at most as many as are selected.
         teacher: compare with the teacher's order, too.
 
     Raises:
         LabelError: labels that cost money are to be compared with a teacher that has seen the
-            sessions; nothing was bought.
+            sessions, there are fewer, or others are selected; nothing was bought.
         SpendRefused: more would be spent than was allowed.
     """
+    stale.refuse(params, paths, dataset)
     context = context_of(params, paths, dataset)
     provider = provider_of(context)
     every = selection(params, paths, context, provider)
+    if count > len(every):
+        raise LabelError(
+            f"a pilot of {count:,}: only {len(every):,} selected sessions can be asked, so it "
+            f"would be no pilot; nothing was bought; ask for at most {len(every):,}"
+        )
     drawn = every[:count]
     folds = {cell: folds_of(paths, cell) for cell in dict.fromkeys(one.cell for one in drawn)}
     if teacher and not provider.free:
@@ -113,16 +120,17 @@ def refuse_seen(drawn: Sequence[Drawn], folds: Mapping[Cell, Mapping[int, int]])
     """Do nothing if each session's teacher was trained without it.
 
     Raises:
-        LabelError: one has seen a session. In-sample it has the held-back item among its ten best
-            for 99 % of sessions: it remembers, and no labeller could beat that.
+        LabelError: one has seen a session, or is not known (see `folds_of`). In-sample it has the
+            held-back item among its ten best for 99 % of sessions: it remembers, and no labeller
+            could beat that.
     """
     for one in drawn:
         if folds[one.cell].get(one.case.session_id, -1) < 0:
             raise LabelError(
-                f"data/difficulty/{one.cell.folder}: this teacher has seen the sessions, so its "
-                "order of them is memory and nothing was bought; set difficulty.folds: 5 in "
-                "params.yaml and run `dvc repro select`, or compare with chance alone: "
-                "--without-teacher"
+                f"data/selected/{one.cell.folder}: the teacher that proposed these candidates has "
+                "seen the sessions, so that its order is memory, or another one is in "
+                "data/difficulty since; nothing was bought; set difficulty.folds: 5 in params.yaml "
+                "and run `dvc repro select`, or compare with chance alone: --without-teacher"
             )
 
 
@@ -192,7 +200,7 @@ def _judged(
 ) -> pl.DataFrame:
     """Return the table `label_ranks` of the drawn sessions."""
     reuse, store = reuse_of(provider, params.label), labels_place(paths, context.dataset).store
-    tables = []
+    tables, every = [], []
     for cell in folds:
         here = [one for one in drawn if one.cell == cell]
         requests = {one.case.session_id: one.request for one in here}
@@ -202,5 +210,6 @@ def _judged(
             else rows_about(requests, store, reuse)
         )
         answers = answers_of([one.case for one in here], requests, rows, params.label, reuse)
+        every.append(answers)
         tables.append(label_ranks(answers, context, folds[cell]))
-    return pl.concat(tables)
+    return with_taken(pl.concat(tables), every)

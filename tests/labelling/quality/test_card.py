@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,17 @@ from pipeline.labelling.cases import asked
 from pipeline.labelling.providers import similarity
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.quality import card, cards
-from pipeline.labelling.quality.judged import Answers, answers_of, label_ranks
+from pipeline.labelling.quality.judged import Answers, answers_of, label_ranks, with_taken
 from pipeline.labelling.rankings import Ranked, read_row
 from pipeline.labelling.request import Answer, Case
+from pipeline.labelling.stores import store
 from pipeline.labelling.stores.store import frame, row
 from pipeline.params import Params, read_params
 from pipeline.paths import Paths, cells
 from pipeline.stages import fetch, hints, label, labelled, sessions
-from pipeline.tables import DIFFICULTY, LABEL_RANKS
-from tests.labelling.conftest import DATASET, difficulty
+from pipeline.tables import DIFFICULTY, LABEL_RANKS, SELECTED
+from tests.labelling.buying import Shop
+from tests.labelling.conftest import DATASET, difficulty, selected
 
 DRAWS = 200
 USUAL: dict[str, Any] = {
@@ -329,6 +332,23 @@ def test_repeated_answers_are_compared_and_all_paid_for(context: Context) -> Non
     assert found(judged)["agreement"]["sessions"] == 1
 
 
+def test_an_answer_that_serves_two_sessions_is_paid_for_once(context: Context) -> None:
+    """Session 1 shows what session 0 shows, so that one stored row serves both."""
+    same = pl.when(pl.col("session_id") == 1).then(pl.lit([1, 2, 3, 8])).otherwise("items")
+    twice = context.sessions.with_columns(items=same.cast(context.sessions.schema["items"]))
+    context = replace(paid(context), sessions=twice)
+    text = named(context, 0, 4, 5)
+    answers = answered(context, {0: [text], 1: [text], 2: [named(context, 2, 8, 4)]})
+    assert len({one.row["key"] for one in answers.found.values() if one.row}) == 2
+    judged = label_ranks(answers, context, {})
+    assert judged["answers"].to_list() == [1, 0, 1]
+    assert judged["cost_usd"].to_list() == [0.5, 0.0, 0.5]
+    cost = found(judged)["cost"]
+    assert (cost["answers"], cost["usd"]) == (2, 1.0)
+    both = with_taken(judged, [answers, answers])  # a second cell with the same answers
+    assert both.equals(judged)
+
+
 def test_answers_are_found_by_repeat_in_a_store_s_rows(context: Context) -> None:
     context = paid(context)
     provider = similarity.make(context)
@@ -401,6 +421,24 @@ def test_a_session_of_several_cells_counts_once_in_the_card_of_all(
     shown = cards.cards(both, paths, DATASET)
     assert [one["of"] for one in shown][-1] == "tiny, all cells"
     assert [one["sessions"] for one in shown] == [3, 3, 3]
+
+
+@pytest.mark.parametrize(("reuse", "answers"), [("session", 3), ("request", 6)])
+def test_the_card_of_all_costs_what_all_cells_bought(shop: Shop, reuse: str, answers: int) -> None:
+    """The second cell's teacher proposes fewer candidates, and so asks other requests."""
+    (first,) = cells(shop.serve().run, DATASET)
+    run = shop.params.run.model_copy(update={"seeds": (1, 2)})
+    both = shop.labelled_by(reuse=reuse).model_copy(update={"run": run})
+    (_, second) = cells(run, DATASET)
+    for at in (shop.paths.selected, shop.paths.difficulty):
+        shutil.copytree(at(first), at(second))
+    fewer = selected().with_columns(candidates=selected()["candidates"].list.head(4))
+    SELECTED.write(fewer, shop.paths.selected(second))
+    shop.buy(both)
+    every = cards.cards(both, shop.paths, DATASET)[-1]
+    cost = store.summary(shop.paths.labels_store(DATASET)).bought.cost_usd
+    assert (every["sessions"], every["cost"]["answers"]) == (3, answers)
+    assert every["cost"]["usd"] == pytest.approx(cost, abs=1e-6)
 
 
 def test_recorded_rankings_are_judged_without_a_selection(params: Params, paths: Paths) -> None:

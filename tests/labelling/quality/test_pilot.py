@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,20 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import LabelError, SpendRefused
-from pipeline.labelling.cases import context_of
-from pipeline.labelling.providers import provider_of
-from pipeline.labelling.quality import card, pilot
+from pipeline.labelling.cases import asked, context_of
+from pipeline.labelling.providers import provider_of, similarity
+from pipeline.labelling.providers.base import Context
+from pipeline.labelling.quality import card, cards, pilot
+from pipeline.labelling.quality.judged import Answers, label_ranks
+from pipeline.labelling.rankings import read_row
+from pipeline.labelling.request import Answer, Case
+from pipeline.labelling.stores import store
 from pipeline.params import DifficultyParams, Params
 from pipeline.paths import Cell, Paths, cells
 from pipeline.recommenders.crossfit import Judged, judge, judge_by_folds
 from pipeline.recommenders.recipes import train_role
 from pipeline.stages import hints, label
-from pipeline.tables import DIFFICULTY, SELECTED, SESSIONS
+from pipeline.tables import CATALOG, DIFFICULTY, SELECTED, SESSIONS, Table
 from tests.labelling.buying import Shop
 from tests.labelling.conftest import DATASET, difficulty, selected, sessions
 from tests.labelling.quality.test_card import random_labels, ranks
@@ -34,9 +40,17 @@ DRAWS = 400
 def select(params: Params, paths: Paths, fold: int = 0) -> None:
     """Select all five training sessions, with the candidates of a teacher of that fold."""
     for cell in cells(params.run, DATASET):
-        folds = difficulty().with_columns(fold=pl.lit(fold, pl.Int32))
-        DIFFICULTY.write(folds, paths.difficulty(cell))
         SELECTED.write(selected(EVERY), paths.selected(cell))
+    judge_anew(params, paths, fold)
+
+
+def judge_anew(params: Params, paths: Paths, fold: int, *, other: bool = False) -> None:
+    """Write the table `difficulty` of a teacher of that fold, in the same or another order."""
+    folds = difficulty().with_columns(fold=pl.lit(fold, pl.Int32))
+    if other:
+        folds = folds.with_columns(pl.col("candidates").list.reverse())
+    for cell in cells(params.run, DATASET):
+        DIFFICULTY.write(folds, paths.difficulty(cell))
 
 
 def said(table: pl.DataFrame, order: str, seed: int = 1) -> dict[str, Any]:
@@ -116,6 +130,30 @@ def test_a_pilot_passes_the_gate_before_anything_is_sent(shop: Shop, paths: Path
     assert about_rankings(shop) == 0
 
 
+def test_a_pilot_of_more_than_is_selected_is_refused(shop: Shop, paths: Paths) -> None:
+    params = shop.serve()
+    select(params, paths)
+    hints.run(params, paths, DATASET)
+    with pytest.raises(LabelError, match="a pilot of 6: only 5 selected sessions can be asked"):
+        pilot.pilot(params, paths, DATASET, 6)
+    assert about_rankings(shop) == 0
+
+
+def test_a_pilot_of_a_selection_of_other_parameters_is_refused(shop: Shop, paths: Paths) -> None:
+    params = shop.serve()
+    select(params, paths)
+    hints.run(params, paths, DATASET)
+    (cell,) = cells(params.run, DATASET)
+    (paths.selected(cell) / "policy.json").write_text('{"policy": "exact", "count": 5}')
+    with pytest.raises(
+        LabelError, match=r"count 5, params.yaml says 500: run `dvc repro select"
+    ):
+        pilot.pilot(params, paths, DATASET, 2)
+    assert about_rankings(shop) == 0
+    five = params.model_copy(update={"select": params.select.model_copy(update={"count": 5})})
+    assert pilot.pilot(five, paths, DATASET, 2)["bought"]["made"] == 2
+
+
 def test_without_hints_a_pilot_is_refused_as_labels_are(shop: Shop, paths: Paths) -> None:
     params = shop.serve()
     select(params, paths)
@@ -136,6 +174,25 @@ def test_a_teacher_that_has_seen_the_sessions_is_refused_before_money_is_spent(
     found = pilot.pilot(params, paths, DATASET, 2, teacher=False)
     assert [one["against"] for one in found["verdicts"]] == ["chance"]
     assert about_rankings(shop) == 2
+
+
+def test_a_selection_older_than_its_teacher_is_not_compared_with_it(
+    shop: Shop, paths: Paths
+) -> None:
+    """`dvc repro difficulty` alone leaves in `selected` the order of a teacher that had seen it."""
+    params = shop.serve()
+    select(params, paths, fold=-1)
+    judge_anew(params, paths, fold=0, other=True)
+    hints.run(params, paths, DATASET)
+    with pytest.raises(LabelError, match=r"another one is in data/difficulty since; nothing was"):
+        pilot.pilot(params, paths, DATASET, 2)
+    assert about_rankings(shop) == 0
+    found = pilot.pilot(params, paths, DATASET, 2, teacher=False)
+    assert (found["card"]["answered"], found["card"]["against"]["teacher"]["sessions"]) == (2, 0)
+    (cell,) = cells(params.run, DATASET)
+    assert set(cards.folds_of(paths, cell).values()) == {-1}
+    select(params, paths)
+    assert set(cards.folds_of(paths, cell).values()) == {0}
 
 
 def test_a_rehearsal_costs_and_keeps_nothing(params: Params, paths: Paths) -> None:
@@ -164,7 +221,7 @@ def test_recorded_rankings_are_compared_with_nobody(params: Params, paths: Paths
     params = params.model_copy(update={"label": replay})
     hints.run(params, paths, DATASET)
     select(params, paths)
-    found = pilot.pilot(params, paths, DATASET, 9)
+    found = pilot.pilot(params, paths, DATASET, 2)
     assert (found["drawn"], found["selected"]) == (2, 2)
     assert {one["why"] for one in found["verdicts"]} == {card.NO_OFFER}
 
@@ -221,15 +278,20 @@ def test_how_many_labels_are_needed_by_hand() -> None:
 NOISE = Cell("noise", "fpmc", "published", 1)
 
 
-@pytest.fixture(scope="module")
-def noise(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Judged]:
-    """Return teachers' views of sessions without any order, by whether they have seen them.
+def noise_sessions() -> pl.DataFrame:
+    """Return sessions without any order.
 
     Validation holds copies of the training sessions, so that training goes on to remember them.
     """
     random = np.random.default_rng(5)
     items = [(random.permutation(N_ITEMS)[:6] + 1).tolist() for _ in range(60)]
-    frame = sessions_frame(items * 2, ["training"] * 60 + ["validation"] * 60)
+    return sessions_frame(items * 2, ["training"] * 60 + ["validation"] * 60)
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Judged]:
+    """Return teachers' views of sessions without any order, by whether they have seen them."""
+    frame = noise_sessions()
     training = training_params(max_steps=150, evaluate_every=50)
     root = tmp_path_factory.mktemp("noise")
     teacher = train_role("teacher", training, NOISE, frame, N_ITEMS, root / "all").model
@@ -238,38 +300,67 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Judged]:
     return {"seen": judge(teacher, frame, 30), "not seen": folds}
 
 
-def labels_beside(teacher: Judged, *, fold: int | None = None) -> pl.DataFrame:
-    """Return labels of somebody who has the held-back item among ten of 30, beside a teacher's."""
-    random = np.random.default_rng(6)
-    return ranks(
-        *[
-            {
-                "target_rank": int(random.integers(1, 11)) if rank <= 30 else 0,
-                "offered": 30,
-                "target_offered": bool(rank <= 30),
-                "teacher_rank": (int(rank) if rank <= 30 else 0) if fold is None else None,
-                "fold": 0 if fold is None else fold,
-            }
-            for rank in teacher.target_rank
-        ]
-    )
+def beside(teacher: Judged, context: Context, folds: Mapping[int, int]) -> pl.DataFrame:
+    """Return the table of somebody who has the held-back item among ten, beside a teacher's order.
+
+    Args:
+        teacher: who proposed the candidates.
+        context: of the sessions.
+        folds: what is known of that teacher.
+    """
+    random, ids, provider = np.random.default_rng(6), context.ids, similarity.make(context)
+    items = dict(context.sessions.select("session_id", "items").iter_rows())
+    candidates = zip(teacher.session_id, teacher.candidates.tolist(), strict=True)
+    cases = [Case(n, "training", tuple(items[n][:-1]), tuple(best)) for n, best in candidates]
+    answers = {}
+    for session, request in asked(cases, provider).requests.items():
+        target = ids[items[session][-1]]
+        others = [label for label, item in request.offered.items() if item != target]
+        held_back = [label for label, item in request.offered.items() if item == target]
+        place = int(random.integers(0, 10))
+        text = json.dumps({"ranking": [*others[:place], *held_back, *others[place:9]]})
+        answers[session] = read_row(store.row(request, Answer(text)), request)
+    return label_ranks(Answers(cases, answers, [answers]), context, folds)
 
 
 def test_a_teacher_that_memorised_would_beat_everything_and_is_therefore_refused(
-    noise: Mapping[str, Judged],
+    noise: Mapping[str, Judged], context: Context, tmp_path: Path
 ) -> None:
     """Nothing can be known of these sessions' ends, and yet the teacher has them: by heart."""
     seen, not_seen = noise["seen"], noise["not seen"]
     assert np.mean(seen.target_rank <= 3) > 0.9
     assert np.mean(not_seen.target_rank <= 10) < 0.6
+    catalog = [(n, f"item {n}", f"Title {n}", 1) for n in range(1, N_ITEMS + 1)]
+    context = replace(
+        context,
+        label=context.label.model_copy(update={"provider": "openai_compatible"}),
+        catalog=pl.DataFrame(catalog, schema=CATALOG.columns, orient="row"),
+        sessions=noise_sessions().select("session_id", "part", "items"),
+    )
+    every = seen.session_id.to_list()
 
-    pretended = said(labels_beside(seen), "teacher")  # as if it had not seen them
+    pretended = said(beside(seen, context, dict.fromkeys(every, 0)), "teacher")
     assert (pretended["verdict"], pretended["difference"]["mean"] < -0.3) == ("worse", True)
-    honest = said(labels_beside(not_seen), "teacher")
+    honest = said(
+        beside(not_seen, context, dict(zip(every, not_seen.fold, strict=True))), "teacher"
+    )
     assert honest["verdict"] == "better"
 
-    refused = said(labels_beside(seen, fold=-1), "teacher")
-    assert (refused["verdict"], refused["why"]) == ("not known", card.SEEN)
+    old = seen.table(np.zeros(len(every)))  # its list was selected from; then `difficulty` ran anew
+    ranked = old.with_row_index("difficulty_rank", 1).with_columns(inclusion_probability=None)
+    paths = Paths(tmp_path)
+    SELECTED.write(_typed(ranked, SELECTED), paths.selected(NOISE))
+    known = {}
+    for name, judged in noise.items():
+        DIFFICULTY.write(judged.table(np.zeros(len(every))), paths.difficulty(NOISE))
+        known[name] = cards.folds_of(paths, NOISE)
+    for folds in (dict.fromkeys(every, -1), known["seen"], known["not seen"]):
+        refused = said(beside(seen, context, folds), "teacher")
+        assert (refused["verdict"], refused["why"]) == ("not known", card.SEEN)
+
+
+def _typed(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    return frame.select(pl.col(name).cast(of) for name, of in table.columns.items())
 
 
 @pytest.fixture
