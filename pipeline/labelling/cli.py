@@ -22,7 +22,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
 
 @labels.command("plan")
 def _labels_plan(dataset: DatasetName, as_json: AsJson = False) -> None:
-    """Tell what is here, in the journal and missing, with tokens and cost; asks nobody."""
+    """Tell what is here, what is missing, and its cost.
+
+    Counts stores and journal, tokens, money and time at the limits; asks nobody.
+    """
     from pipeline.labelling import display, planned  # noqa: PLC0415
 
     rows = planned.plan_rows(*named(dataset), dataset)
@@ -53,7 +56,10 @@ def _labels_show(
 
 @labels.command("verify")
 def _labels_verify(dataset: DatasetName, as_json: AsJson = False) -> None:
-    """Check parts against their names and the journal's lines; exit 1 if something is not whole."""
+    """Check every part and every line of the journal.
+
+    Exit status 1 if something is not whole.
+    """
     from pipeline.labelling import display, overview  # noqa: PLC0415
 
     _, paths = named(dataset)
@@ -71,16 +77,25 @@ def _labels_journal(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the journal's files: answers kept outside the project, for all projects."""
+    """List the journal's files, or clear them.
+
+    They hold the paid answers of all projects of this user, outside the projects.
+    """
     from pipeline.labelling import display, overview  # noqa: PLC0415
     from pipeline.labelling.stores.journal import Journal  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
 
+    if yes and not clear:
+        raise typer.BadParameter("says more to --clear, and nothing alone", param_hint="--yes")
     rows = overview.journal_rows()
     display.show_rows(rows, f"{Journal.here().folder} holds no answers", as_json=as_json)
     if clear:
         deleted = overview.clear_journal(Paths(Path()), anyway=yes)
-        typer.echo(f"deleted {deleted} files", err=True)
+        typer.echo(
+            f"deleted {deleted} {'file' if deleted == 1 else 'files'} of answers; the ledger was "
+            "kept, so what was spent still counts",
+            err=True,
+        )
 
 
 @labels.command("merge")
@@ -88,7 +103,7 @@ def _labels_merge(
     revision: Annotated[str, typer.Argument(help="A branch, tag or commit, as `origin/main`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Copy the paid parts that another Git revision has and are missing here; buys nothing."""
+    """Copy paid parts of another Git revision; buys nothing."""
     from pipeline.labelling import display  # noqa: PLC0415
     from pipeline.labelling.stores import merge  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
@@ -106,12 +121,17 @@ def _labels_card(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what the labels are worth: hits against chance, position bias, cost. Free."""
+    """Tell what the labels are worth; buys nothing.
+
+    Hits against chance and other orders, position bias, cost. Exit status 1 without any answer.
+    """
     from pipeline.labelling.quality import card_display, cards  # noqa: PLC0415
 
     places = named(dataset)
     found = [cards.recorded_card(*places, dataset)] if recorded else cards.cards(*places, dataset)
     card_display.show_cards(found, as_json=as_json)
+    if not any(card["answered"] for card in found):
+        raise typer.Exit(1)
 
 
 @labels.command("pilot")
@@ -123,7 +143,7 @@ def _labels_pilot(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Buy the labels of a few drawn sessions, and tell whether they are worth the rest."""
+    """Buy a few labels, and tell if they are worth the rest."""
     from pipeline.labelling.quality import pilot, pilot_display  # noqa: PLC0415
 
     found = pilot.pilot(*named(dataset), dataset, count, teacher=not without_teacher)
@@ -132,7 +152,10 @@ def _labels_pilot(
 
 @labels.command("recover")
 def _labels_recover(dataset: DatasetName, as_json: AsJson = False) -> None:
-    """Put answers of the journal that no store has into the stores, asked for today or not."""
+    """Put answers that the journal alone has into stores.
+
+    Whether they are asked for today or not. Exit status 1 if recorded parts are lost after it.
+    """
     from pipeline.labelling import display  # noqa: PLC0415
     from pipeline.labelling.stores import recover  # noqa: PLC0415
 
@@ -148,9 +171,9 @@ def _labels_export(
     file: Annotated[Path, typer.Argument(help="To write: *.parquet or *.jsonl.")],
     as_json: AsJson = False,
 ) -> None:
-    """Write all rankings with what was read from them to one file, for use elsewhere."""
+    """Write all rankings to one file, for use elsewhere."""
     from pipeline.labelling import display  # noqa: PLC0415
     from pipeline.labelling.stores import export  # noqa: PLC0415
 
     _, paths = named(dataset)
-    display.show_rows([export.export(paths, dataset, file)], "no labels", as_json=as_json)
+    display.show_rows(export.export(paths, dataset, file), "no labels", as_json=as_json)

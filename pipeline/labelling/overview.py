@@ -52,9 +52,9 @@ def status_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
                 "completion_tokens": held.bought.completion_tokens,
                 "cost_usd": held.bought.cost_usd,
                 "unknown_at_most_usd": spent.unknown_of.get((dataset, kind), 0.0),
-                "offline": bool(held.rows) and not held.bought.count,
                 "spent_by_the_project_usd": spent.total_usd,
                 "budget_left_usd": max(budget - spent.total_usd, 0.0),
+                "labellers": store.labellers(place.store.read(["endpoint", "model"])),
                 "bought": _by_service(place.store),
                 "failed_attempts": dict(failed[kind]),
             }

@@ -74,7 +74,7 @@ def ranking_request(
         ids: raw identifier of each item index.
         label: what decides a label.
     """
-    seen = [[ids[item], _title(titles[item])] for item in case.items]
+    seen = seen_of(case.items, ids, titles)
     told = subject_of(seen)
     session = [seen[place][1] for place in _in_order(len(seen), told, label)]
     shuffled = _shuffled([(ids[item], item) for item in set(case.candidates)], told, label)
@@ -99,6 +99,13 @@ def ranking_request(
         offered={name: ids[item] for name, item in offered.items()},
         case=case,
     )
+
+
+def seen_of(
+    items: Sequence[int], ids: Mapping[int, str], titles: Mapping[int, str]
+) -> list[list[str]]:
+    """Return a session as it is shown, which with its order is what a ranking is about."""
+    return [[ids[item], _title(titles[item])] for item in items]
 
 
 def hints_request(

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.errors import LabelError
 from pipeline.labelling import overview
+from pipeline.labelling.cli import labels
 from pipeline.labelling.stores import lock
 from pipeline.labelling.stores.journal import Journal
 from pipeline.paths import Paths
@@ -22,6 +23,7 @@ def test_status_tells_what_was_bought_of_whom_and_what_is_left(shop: Shop) -> No
     shop.buy(other)
     hint, ranking = overview.status_rows(paid, shop.paths, DATASET)
     assert list(ranking["bought"]) == ["stub another-model", "stub stub-model"]
+    assert ranking["labellers"] == {"stub another-model": 3, "stub stub-model": 3}
     services = ranking["bought"].values()
     assert [one["answers"] for one in services] == [3, 3]
     assert sum(one["cost_usd"] for one in services) == pytest.approx(ranking["cost_usd"])
@@ -45,6 +47,27 @@ def test_the_journal_is_cleared_only_of_what_a_store_has(
     shutil.move(shop.paths.root / "elsewhere", held)
     assert CliRunner().invoke(app, command).exit_code == 0
     assert Journal.here().files() == []
+
+
+def test_to_clear_says_what_is_kept_and_yes_alone_is_refused(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.serve()
+    shop.buy()
+    monkeypatch.chdir(shop.paths.root)
+    refused = CliRunner().invoke(app, ["labels", "journal", "--yes"])
+    assert refused.exit_code == 2
+    assert Journal.here().read().height == 4
+    cleared = CliRunner().invoke(app, ["labels", "journal", "--clear"])
+    assert "the ledger was kept, so what was spent still counts" in cleared.stderr
+
+
+@pytest.mark.parametrize("command", [one.name for one in labels.registered_commands])
+def test_a_command_s_summary_fits_a_terminal(command: str) -> None:
+    told = CliRunner().invoke(app, ["labels", "--help"], env={"COLUMNS": "80"}).stdout
+    (line,) = [line for line in told.splitlines() if line.split()[:1] == [command]]
+    assert not line.endswith("...")
+    assert len(line) <= 80
 
 
 def test_the_journal_says_whose_the_answers_are_that_clearing_would_lose(shop: Shop) -> None:

@@ -168,7 +168,8 @@ def test_plan_tells_what_is_here_and_what_it_would_cost(folder: Path) -> None:
 def test_status_counts_rows_and_dollars(folder: Path) -> None:
     _, labels = told("status", DATASET)
     assert (labels["parts"], labels["rows"], labels["answered"]) == (1, 3, 3)
-    assert (labels["cost_usd"], labels["offline"], labels["parts_not_here"]) == (0.0, True, 0)
+    assert (labels["cost_usd"], labels["parts_not_here"]) == (0.0, 0)
+    assert labels["labellers"] == {"offline:similarity": 3}
 
 
 def test_show_puts_prompt_answer_and_titles_side_by_side(folder: Path) -> None:
@@ -216,6 +217,15 @@ def test_verify_names_each_part_and_fails_for_a_damaged_one(folder: Path) -> Non
     part.write_bytes(part.read_bytes() + b"x")
     (row,) = told("verify", DATASET, code=1)
     assert (row["part"], row["state"]) == (part.name, "damaged")
+
+
+def test_a_card_without_any_answer_fails(folder: Path) -> None:
+    (card,) = told("card", DATASET)
+    assert card["answered"] == 3
+    (part,) = (folder / "data/labels/tiny").iterdir()
+    part.unlink()
+    (card,) = told("card", DATASET, code=1)
+    assert card["answered"] == 0
 
 
 def test_an_empty_journal_says_where_it_would_be(folder: Path, empty_journal: Path) -> None:

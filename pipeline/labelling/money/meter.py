@@ -53,7 +53,7 @@ class Meter:
 def _money(now: Progress) -> str:
     left = max(now.cap_usd - now.spent_usd, 0.0)
     return (
-        f"{now.failed:,} failed, ${dollars(now.spent_usd)} spent, ${dollars(left)} left, "
+        f"{now.failed:,} failed, ${dollars(now.spent_usd)} spent in all, ${dollars(left)} left, "
         f"{_minutes_left(now)}"
     )
 

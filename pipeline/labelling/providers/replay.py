@@ -5,8 +5,9 @@ applied to it, since what was offered then is not known. The answer lists raw it
 repeats and items of the session included, so that one reading counts what had to be mended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from pipeline.errors import LabelError
 from pipeline.labelling.providers.base import Context
@@ -56,20 +57,18 @@ class Replay:
         ids, label = self._context.ids, self._context.label
         named = dict.fromkeys(self._recorded[case.session_id])
         offered = [ids[item] for item in named if item in ids and item not in case.items]
-        recorded_for = {
-            "dataset": self._context.dataset,
-            "session_id": case.session_id,
-            "items": [ids[item] for item in case.items],
-        }
+        shown = recorded_for(
+            self._context.dataset, case.session_id, [ids[item] for item in case.items]
+        )
         return Request(
             dataset=self._context.dataset,
             kind="ranking",
-            subject_id=subject_of(recorded_for),
+            subject_id=subject_of(shown),
             prompt_version=label.prompt_version,
             endpoint=ENDPOINT,
             body={
                 "model": label.model,
-                "messages": [{"role": "recorded", "content": json_text(recorded_for)}],
+                "messages": [{"role": "recorded", "content": json_text(shown)}],
             },
             offered={item_id: item_id for item_id in offered},
             case=case,
@@ -85,3 +84,8 @@ class Replay:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+def recorded_for(dataset: str, session_id: int, items: Sequence[str]) -> dict[str, Any]:
+    """Return what a recorded ranking is about: the session by its number, with its raw items."""
+    return {"dataset": dataset, "session_id": session_id, "items": list(items)}

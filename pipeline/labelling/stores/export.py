@@ -1,22 +1,28 @@
 """Labels for use elsewhere: the union of a store's rankings with what was read from each, one file.
 
-Equal stores give equal files, whatever their parts and their order.
+Equal stores beside equal sessions give equal files, whatever their parts and their order.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 
-from pipeline import files
+from pipeline import console, files
 from pipeline.errors import LabelError
 from pipeline.labelling.cases import labels_place
+from pipeline.labelling.prompt import seen_of
+from pipeline.labelling.providers.replay import recorded_for
 from pipeline.labelling.rankings import read_row
-from pipeline.labelling.stores.store import reaching
+from pipeline.labelling.request import subject_of
+from pipeline.labelling.stores.store import LABELLER, reaching
+from pipeline.params import LabelParams
 from pipeline.paths import Paths
+from pipeline.tables import CATALOG, SESSIONS
 
+ORDERS = get_args(LabelParams.model_fields["session_order"].annotation)
 READ: dict[str, pl.DataType | type[pl.DataType]] = {
     "ranking": pl.List(pl.String),
     "reading": pl.String,
@@ -24,8 +30,8 @@ READ: dict[str, pl.DataType | type[pl.DataType]] = {
 """Columns beside the store's: raw item ids, best first, and which form of answer was read."""
 
 
-def export(paths: Paths, dataset: str, file: Path) -> dict[str, Any]:
-    """Write the rankings of a dataset's store to a file and return what was written.
+def export(paths: Paths, dataset: str, file: Path) -> list[dict[str, Any]]:
+    """Write the rankings of a dataset's store to a file; return a row for each labeller in it.
 
     Args:
         paths: the project.
@@ -46,15 +52,38 @@ def export(paths: Paths, dataset: str, file: Path) -> dict[str, Any]:
             f"{place.title}`"
         )
     read = [_read(row) for row in rows.iter_rows(named=True)]
-    table = rows.with_columns(pl.DataFrame(read, schema=READ, orient="row"))
+    table = rows.with_columns(pl.DataFrame(read, schema=READ, orient="row")).join(
+        _sessions(paths, dataset), on="subject_id", how="left", maintain_order="left"
+    )
     with reaching(file, "written"), files.replacing(file) as temporary:
         write(table, temporary)
-    return {
-        "file": str(file),
-        "labels": table.height,
-        "with_a_ranking": table.filter(pl.col("ranking").list.len() > 0).height,
-        "bytes": file.stat().st_size,
-    }
+    console.note(f"{file}: {table.height:,} labels, {file.stat().st_size:,} bytes")
+    told = table.group_by(labeller=LABELLER).agg(
+        labels=pl.len(),
+        with_a_ranking=(pl.col("ranking").list.len() > 0).sum(),
+        with_a_session=pl.col("session_id").count(),
+    )
+    return told.sort("labeller").to_dicts()
+
+
+def _sessions(paths: Paths, dataset: str) -> pl.DataFrame:
+    """Return the first training session that each label may be about, told as requests tell it."""
+    folder, first = paths.sessions(dataset), dict[str, int]()
+    known = all(table.path(folder).exists() for table in (CATALOG, SESSIONS))
+    if known:
+        catalog = CATALOG.read(folder)
+        ids, titles = (
+            dict(catalog.select("item_index", name).iter_rows()) for name in ("item_id", "title")
+        )
+        training = SESSIONS.read(folder).filter(part="training").sort("session_id")
+        for session, items in training.select("session_id", "items").iter_rows():
+            seen = seen_of(items[:-1], ids, titles)
+            recorded = recorded_for(dataset, session, [item for item, _ in seen])
+            for shown in (*([order, seen] for order in ORDERS), recorded):
+                first.setdefault(subject_of(shown), session)
+    rows = list(first.items())
+    schema = {"subject_id": pl.String, "session_id": SESSIONS.columns["session_id"]}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _read(row: Mapping[str, Any]) -> tuple[list[str], str]:

@@ -80,6 +80,12 @@ OPTIONAL = frozenset(
     }
 )
 """What an answer can be without: a part that lacks such a column has nulls in it."""
+LABELLER = (
+    pl.when(pl.col("endpoint").str.contains(":"))
+    .then("endpoint")
+    .otherwise(pl.concat_str("endpoint", "model", separator=" "))
+)
+"""Who made a row; an offline labeller, whose endpoint has a colon, asked no model."""
 DAMAGED = "damaged, left out; remove it and run `dvc pull {folder}`"
 FOREIGN = (
     "not damaged, but no part that this version of distilrec can read: left out; keep it, bring "
@@ -313,6 +319,12 @@ def bought(paid: pl.DataFrame) -> Bought:
         cost_usd=round(taken["cost_usd"], 9),
         seconds=round(taken["latency_ms"] / 1000, 1),
     )
+
+
+def labellers(rows: pl.DataFrame) -> dict[str, int]:
+    """Return how many rows each labeller made: a model of an endpoint, or an offline stand-in."""
+    counts = rows.group_by(labeller=LABELLER).len().sort("labeller")
+    return dict(counts.iter_rows())
 
 
 def payments(rows: pl.DataFrame) -> pl.DataFrame:

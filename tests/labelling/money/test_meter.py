@@ -28,7 +28,7 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
             meter.show(Progress(500, 120, 2, 0.0123, 5.0, seconds))
     first, last = text.getvalue().splitlines()
     assert last == (
-        "data/labels/tiny: 120 of 500 answered, 2 failed, $0.012 spent, $4.99 left, "
+        "data/labels/tiny: 120 of 500 answered, 2 failed, $0.012 spent in all, $4.99 left, "
         "about 3 min left"
     )
     assert first.endswith("about 2 min left")
@@ -39,7 +39,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     with Meter("data/labels/tiny") as meter:
         meter.show(SOME)
     assert "120/500" in text.getvalue()
-    assert "2 failed, $0.012 spent, $4.99 left, about 3 min left" in text.getvalue()
+    assert "2 failed, $0.012 spent in all, $4.99 left, about 3 min left" in text.getvalue()
 
 
 def test_before_the_first_answer_nobody_knows_how_long_it_takes(
