@@ -26,9 +26,11 @@ SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ash", "ksh", "fish"})
 class Stopped(LabelError):  # noqa: N818 - the word of the labelling contract
     """The run was asked to stop, and did; what was answered is saved."""
 
-    def __init__(self, why: str, status: int) -> None:
-        super().__init__(f"{why}; what was answered is saved, and the same command goes on from it")
-        self.status = status
+    def __init__(self, why: str, status: int, unknown: str = "") -> None:
+        """Say why, and what is not known of what was under way if it was not awaited."""
+        saved = f"{why}; what was answered is saved, and the same command goes on from it"
+        super().__init__("; ".join(part for part in (saved, unknown) if part))
+        self.why, self.status = why, status
 
 
 class Stopping:
