@@ -15,7 +15,7 @@ from pipeline.labelling.cases import labels_place
 from pipeline.labelling.money import spending
 from pipeline.labelling.stores import ledger, store
 from pipeline.labelling.stores.identity import project_identity
-from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores.journal import AnswerFile, Journal
 from pipeline.paths import cells
 from pipeline.stages import hints, label, labelled
 from pipeline.tables import HINTS, LABELLED, SELECTED
@@ -233,6 +233,49 @@ def test_an_answer_that_cannot_be_used_is_asked_again_as_often_as_allowed(shop: 
     (cell,) = cells(patient.run, DATASET)
     assert labelled.run(patient, shop.paths, cell).usable == 3
     assert shop.buy(patient).answered is None
+
+
+def test_a_further_try_that_fails_does_not_fail_the_stage(shop: Shop) -> None:
+    shop.serve({}, {"content": "sorry"}, {}, {}, {"status": 500}, concurrency=1, retry_seconds=0.0)
+    found = shop.buy(shop.labelled_by(max_repeats=1))
+    assert (found.answered, found.failed) == (3, 1)
+
+
+def test_a_prompt_that_the_service_filters_stops_no_other(shop: Shop) -> None:
+    body = json.dumps({"error": {"message": "filtered", "code": "content_filter"}})
+    shop.serve({}, {"status": 400, "body": body}, concurrency=1)
+    found = shop.buy()
+    assert (found.answered, found.failed) == (2, 1)
+    states = [one["state"] for one in ledger.entries(Journal.here().folder)]
+    assert states.count("unknown:content filter") == 1
+
+
+def test_an_overloaded_service_takes_nothing_from_the_budget(shop: Shop) -> None:
+    busy = ({"status": status} for status in (502, 503, 529))
+    shop.serve({}, *busy, concurrency=3, retry_seconds=0.0)
+    with pytest.raises(LabelError, match="none of 3 requests was answered"):
+        shop.buy()
+    hint = store.summary(shop.paths.hints_store(DATASET)).bought.cost_usd
+    assert spending.spent(shop.paths, Journal.here()).total_usd == pytest.approx(hint)
+
+
+def test_answers_that_the_journal_s_disk_refuses_are_in_the_store(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.serve(concurrency=1)
+
+    def full(*_: object) -> None:
+        raise LabelError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AnswerFile, "append", full)
+        for _ in range(2):  # the hints are in their store, so rankings are next
+            with pytest.raises(LabelError, match="no space left"):
+                shop.buy()
+    assert shop.stored() == 1
+    assert spending.spent(shop.paths, Journal.here()).unknown_usd == 0
+    assert shop.buy().answered == 2
+    assert shop.sold == 4
 
 
 def test_unreadable_hints_are_shown_and_bought_again_where_that_is_allowed(shop: Shop) -> None:

@@ -67,11 +67,6 @@ STOPS = {
         reply(400, {"detail": "Server is pinned to 'model'; requested 'another'."}),
         "400: Server is pinned to 'model'; requested 'another'.",
     ),
-    "llama_cpp.server: a prompt above the context": (
-        wrapped(400, "This model's maximum context length is 4096 tokens. However, you requested "
-                "6024 tokens.", "invalid_request_error", "context_length_exceeded"),
-        "400 (context_length_exceeded): This model's maximum context length",
-    ),
     "llama_cpp.server: a wrong key": (
         reply(401, {"error": {"message": "Invalid API key", "type": "", "code": None}}),
         "401: Invalid API key",
@@ -118,6 +113,15 @@ def test_what_may_pass_is_tried_again_and_keeps_the_server_s_words(
         asked(params, start_stub(fault))
     assert error.value.why == why
     assert error.value.said == json.loads(fault["body"])["error"]["message"]
+
+
+def test_a_prompt_above_the_context_fails_alone(params: Params, start_stub: StartStub) -> None:
+    """As llama_cpp.server refuses it."""
+    said = "This model's maximum context length is 4096 tokens. However, you requested 6024 tokens."
+    fault = wrapped(400, said, "invalid_request_error", "context_length_exceeded")
+    with pytest.raises(Failed, match="context length exceeded") as error:
+        asked(params, start_stub(fault))
+    assert error.value.said == said
 
 
 FIELDS = ("error", "message", "code", "type", "detail", "choices", "finish_reason", "content",

@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.labelling.batches.service import ENDPOINT
-from pipeline.labelling.online.replies import ACCOUNT_FAULTS, answer_of, as_meant, error_of
-from pipeline.labelling.online.retry import Failed, TryAgain, is_retried
+from pipeline.labelling.online.replies import (
+    ACCOUNT_FAULTS,
+    REQUEST_FAULTS,
+    answer_of,
+    as_meant,
+    error_of,
+)
+from pipeline.labelling.online.retry import Failed, TryAgain, is_retried, may_be_billed
 from pipeline.labelling.online.transport import Reply
 from pipeline.labelling.prompt import clean
 from pipeline.labelling.request import Answer, Request, json_text
@@ -82,5 +88,7 @@ def _refused(reply: Reply) -> Failed:
     code, message = error_of(reply.text)
     if is_retried(reply.status) and code not in ACCOUNT_FAULTS:
         why = "rate limit" if reply.status == 429 else f"http {reply.status}"
-        return TryAgain(why, may_be_billed=reply.status >= 500)
+        return TryAgain(why, may_be_billed=may_be_billed(reply.status))
+    if reply.status == 400 and code in REQUEST_FAULTS:
+        return Failed(code.replace("_", " "), may_be_billed=True, said=message)
     return Failed(f"http {reply.status}", said=f"{code}: {message}" if code else message)

@@ -52,7 +52,19 @@ class Limiter:
         concurrency: int,
         tokens_per_minute: float | None = None,
         clock: Clock = time.monotonic,
+        patience_seconds: float = WINDOW_SECONDS,
     ) -> None:
+        """Begin with nobody under way.
+
+        Args:
+            requests_per_minute: the limit.
+            concurrency: the most requests under way.
+            tokens_per_minute: null: no limit.
+            clock: in seconds.
+            patience_seconds: an announced wait above it (for tomorrow, or a date) is not obeyed:
+                the service then refuses, and refusals are bounded and told.
+        """
+        self._patience = patience_seconds
         self._requests = self._requests_announced = float(requests_per_minute)
         self._tokens = self._tokens_announced = float(tokens_per_minute or math.inf)
         self._concurrency = concurrency
@@ -96,6 +108,11 @@ class Limiter:
         """Let nobody through for a while: the service asked for it."""
         self._held = max(self._held, self._clock() + seconds)
 
+    @property
+    def held_seconds(self) -> float:
+        """For how long nobody is let through from now on."""
+        return max(0.0, self._held - self._clock())
+
     def learn(self, said: Announced, passed: Passed) -> str:
         """Obey what the service announces in the reply to a request that was let through.
 
@@ -108,8 +125,8 @@ class Limiter:
             self._set_share(self._share_now())
         before = (self._requests_announced, self._tokens_announced)
         self._requests_announced, self._tokens_announced = requests, tokens
-        self.hold(said.requests.seconds_until(1.0))
-        self.hold(said.tokens.seconds_until(passed.tokens))
+        waits = said.requests.seconds_until(1.0), said.tokens.seconds_until(passed.tokens)
+        self.hold(max((wait for wait in waits if wait <= self._patience), default=0.0))
         return self._in_words() if before != (requests, tokens) else ""
 
     def _in_words(self) -> str:

@@ -1,14 +1,17 @@
 """The API key taken out of what a service sends back, also where it is cut or spelled otherwise."""
 
 import base64
+import bisect
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 SHORTEST_SECRET = 8  # characters; "x" or "none", as servers of one's own take, hides nothing
 SHORTEST_ECHO = 16  # characters of a key that are taken out; services show its ends on purpose
 GRAM = 8  # every echo holds one piece of this length that starts at a multiple of it
 MASK = "[key]"
+ESCAPE = re.compile(r'\\(?:u00([2-7][0-9A-Fa-f])|([\\"/]))')  # as JSON spells plain letters
 
 
 class Mask:
@@ -24,29 +27,11 @@ class Mask:
 
     def __call__(self, text: str) -> str:
         """Return the text with every echo of the key replaced."""
-        masked = self._replaced(text)
-        if self._grams and "\\u00" in masked:  # JSON may spell any letter so
-            masked = self._without_escapes(masked)
-        return masked
-
-    def _without_escapes(self, text: str) -> str:
-        """Return JSON, or lines of JSON, without what its escapes hide."""
-        try:
-            plain = json.dumps(json.loads(text), ensure_ascii=False)
-        except (ValueError, RecursionError):
-            first, _, rest = text.partition("\n")
-            return f"{self(first)}\n{self(rest)}" if rest else text
-        masked = self._replaced(plain)
-        return text if masked == plain else masked
-
-    def _replaced(self, text: str) -> str:
-        kept: list[str] = []
-        end = 0
-        for start, stop in sorted(self._echoes(text)):
-            if stop > end:
-                kept += [text[end:start], MASK] if start > end or not kept else []
-                end = stop
-        return "".join([*kept, text[end:]]) if kept else text
+        if self._grams and "\\u00" in text:  # JSON may spell any letter so
+            plain = _Unescaped(text)
+            echoes = self._echoes(plain.text)
+            text = _replaced(text, ((plain.place(a), plain.place(b)) for a, b in echoes))
+        return _replaced(text, self._echoes(text))
 
     def _echoes(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where pieces of the key stand in a text."""
@@ -57,6 +42,38 @@ class Mask:
                 if stop - start >= min(SHORTEST_ECHO, len(form)):
                     yield start, stop
                 at = text.find(gram, at + 1)
+
+
+class _Unescaped:
+    """A text of JSON, whole or cut, in which escaped plain letters are read."""
+
+    def __init__(self, escaped: str) -> None:
+        self.text = ESCAPE.sub(_letter, escaped)
+        self._at: list[int] = []
+        """Where in it letters stand that were escaped."""
+        self._longer = [0]
+        """By how much the escaped text is longer before each of them, and after the last."""
+        for found in ESCAPE.finditer(escaped):
+            self._at.append(found.start() - self._longer[-1])
+            self._longer.append(self._longer[-1] + len(found[0]) - 1)
+
+    def place(self, index: int) -> int:
+        """Return where in the escaped text a place is."""
+        return index + self._longer[bisect.bisect_left(self._at, index)]
+
+
+def _letter(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)) if escape[1] else escape[2]
+
+
+def _replaced(text: str, echoes: Iterable[tuple[int, int]]) -> str:
+    kept: list[str] = []
+    end = 0
+    for start, stop in sorted(echoes):
+        if stop > end:
+            kept += [text[end:start], MASK] if start > end or not kept else []
+            end = stop
+    return "".join([*kept, text[end:]]) if kept else text
 
 
 def _widest(text: str, at: int, form: str, offset: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ where the service broke off.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,10 @@ from pipeline.labelling.request import Answer, Outcome
 LONGEST_SAID = 1_000  # characters kept of a reply that may be billed and is no answer
 ACCOUNT_FAULTS = frozenset({"insufficient_quota", "billing_not_active"})
 """Codes that no waiting mends, although the status is 429."""
+REQUEST_FAULTS = frozenset(
+    {"content_filter", "content_policy_violation", "context_length_exceeded", "invalid_prompt"}
+)
+"""Codes of a 400 that concern one prompt and no other; Azure bills for what it filters so."""
 OUTCOMES: Mapping[str, Outcome] = {"length": "truncated", "content_filter": "refused"}
 
 
@@ -63,7 +67,7 @@ def answer_of(reply: Reply, latency_ms: int | None) -> Answer:
     refusal = message.get("refusal")
     reason = str(choice.get("finish_reason") or "")
     if reason == "error":
-        raise TryAgain("the service broke off", may_be_billed=True)
+        raise _broken_off(reply.text)
     prompt, completion, cached = _usage(value.get("usage"))
     return Answer(
         response=_text(refusal) or _said(message),
@@ -87,12 +91,19 @@ def _completion(reply: Reply) -> Mapping[str, Any]:
 
 
 def _joined(stream: str) -> Mapping[str, Any]:
-    """Return the completion that a stream of server-sent events adds up to."""
-    text, reason, usage, begun = "", None, None, False
-    for line in stream.splitlines():
-        value = _parsed(line.removeprefix("data:")) if line.startswith("data:") else None
+    """Return the completion that a stream of server-sent events adds up to.
+
+    Raises:
+        TryAgain: it holds an error, or breaks off.
+    """
+    text, reason, usage, begun, ended = "", None, None, False, False
+    for event in _events(stream):
+        value = _parsed(event)
+        ended = ended or event == "[DONE]"
         if not isinstance(value, Mapping):
             continue
+        if value.get("error"):
+            raise _broken_off(event)
         usage = value.get("usage") or usage
         choices = value.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
@@ -100,8 +111,22 @@ def _joined(stream: str) -> Mapping[str, Any]:
             delta = choice.get("delta")
             text += _text(delta.get("content")) if isinstance(delta, Mapping) else ""
             reason, begun = choice.get("finish_reason") or reason, True
+    if not (ended or reason):
+        raise _broken_off(stream)
     message = {"message": {"content": text}, "finish_reason": reason}
     return {"choices": [message] if begun else [], "usage": usage}
+
+
+def _events(stream: str) -> Iterator[str]:
+    """Yield the data of events; their lines end as the format has it, not at every separator."""
+    for line in stream.replace("\r", "\n").split("\n"):
+        if line.startswith("data:"):
+            yield line.removeprefix("data:").strip()
+
+
+def _broken_off(text: str) -> TryAgain:
+    said = clean(text[:LONGEST_SAID], LONGEST_SAID)
+    return TryAgain("the service broke off", may_be_billed=True, said=said)
 
 
 def _said(message: Mapping[str, Any]) -> str:

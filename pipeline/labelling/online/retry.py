@@ -1,7 +1,7 @@
 """One retry policy, as data: what is tried again, after how long, and for how long.
 
-Tried again: 408, 409, 429, 5xx (529 included), timeouts and connection faults. Everything else a
-service refuses stops the run (`pipeline.labelling.providers.openai_compatible`).
+Tried again: 408, 409, 429, 5xx (529 included), timeouts and connection faults. What else a service
+refuses stops the run, or fails one request (`pipeline.labelling.providers.openai_compatible`).
 """
 
 import math
@@ -15,6 +15,8 @@ from tenacity.wait import wait_random_exponential
 from pipeline.labelling.online.announced import Announced, announced
 
 RETRIED = frozenset({408, 409, 429})
+NOT_WORKED_ON = frozenset({502, 503, 529})
+"""Of the 5xx: nobody was there to work."""
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
 RATE_LIMIT = "rate limit"  # why an attempt failed with 429
@@ -53,6 +55,11 @@ class TryAgain(Failed):
 def is_retried(status: int) -> bool:
     """Return whether a status may pass if asked again."""
     return status in RETRIED or status >= 500
+
+
+def may_be_billed(status: int) -> bool:
+    """Return whether a service may have worked for what it refused so (Azure bills some 408)."""
+    return status == 408 or (status >= 500 and status not in NOT_WORKED_ON)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

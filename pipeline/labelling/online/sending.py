@@ -11,15 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline import console
-from pipeline.errors import LabelError, PipelineError
+from pipeline.errors import LabelError
 from pipeline.labelling.money.budget import Budget, most_of
+from pipeline.labelling.money.gate import dollars
 from pipeline.labelling.money.prices import Price
 from pipeline.labelling.online.announced import Announced
-from pipeline.labelling.online.limiter import Clock, Limiter, Passed, Sleep
+from pipeline.labelling.online.limiter import WINDOW_SECONDS, Clock, Limiter, Passed, Sleep
 from pipeline.labelling.online.retry import RATE_LIMIT, Failed, TryAgain, policy
-from pipeline.labelling.online.stopping import Stopping
+from pipeline.labelling.online.stopping import Stopped, Stopping
 from pipeline.labelling.online.tokens import TokenGauge
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Answer, Request
@@ -61,22 +63,27 @@ class Sending:
     """Told about every second how far we are, and once at the end."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
-    _stopped_by: PipelineError | None = None
+    _stopped_by: Exception | None = None
     _failed_in_a_row: int = 0
     _limits_told: float = -math.inf
+    _pause_told: float = -math.inf
     _under_way: set[asyncio.Task[Any] | None] = field(default_factory=set)
+    _cut_off: list[float] = field(default_factory=list)
+    """The most that each request can cost that was under way when everything had to stop."""
 
     async def send(self, requests: Sequence[Request]) -> None:
         """Send all requests; after an error nothing new is sent and what is under way is awaited.
 
         Raises:
             Stopped: somebody asked for it.
-            PipelineError: what ended the run early.
+            Exception: what ended the run early, also an error that nobody thought of.
         """
         self.budget.begin()
         self._stopping = Stopping(self._told)
         try:
             await self._stopping.run(self._send(requests))
+        except Stopped as stopped:
+            raise Stopped(stopped.why, stopped.status, self._told_unknown()) from None
         finally:
             await self.provider.close()
         if self._stopped_by is not None:
@@ -89,6 +96,7 @@ class Sending:
             concurrency,
             self.transport.tokens_per_minute,
             self.clock,
+            max(self.transport.retry_seconds, WINDOW_SECONDS),
         )
         self._tokens = TokenGauge(self.transport.tokens_counted)
         left, watches = iter(requests), []
@@ -113,10 +121,10 @@ class Sending:
                 self._failed_in_a_row = 0
             except Failed as fault:
                 self._count(fault)
-            except PipelineError as error:
+            except Exception as error:  # noqa: BLE001 - raised once what is under way is saved
                 self._stop(error)
 
-    def _stop(self, error: PipelineError) -> None:
+    def _stop(self, error: Exception) -> None:
         self._stopped_by = self._stopped_by or error
         self._stopping.wanted.set()
 
@@ -129,6 +137,13 @@ class Sending:
 
     def _told(self) -> str:
         return f"{len(self._under_way):,} requests are under way, their answers are saved"
+
+    def _told_unknown(self) -> str:
+        """Return what those that were not awaited may cost; nothing if all were."""
+        count, most = len(self._cut_off), dollars(sum(self._cut_off))
+        if not count:
+            return ""
+        return f"{count:,} under way may have been billed, at most ${most}, and will be asked again"
 
     async def _one(self, request: Request) -> None:
         wanted, seconds = self._stopping.wanted.is_set, self.transport.retry_seconds
@@ -167,6 +182,7 @@ class Sending:
             self.ledger.note(request, f"{state}:{fault.why}", cost, fault.said)
             raise
         except asyncio.CancelledError:
+            self._cut_off.append(most)
             self.ledger.note(request, "unknown:interrupted", most)
             raise
         except LabelError as error:
@@ -177,11 +193,13 @@ class Sending:
         return answer
 
     def _keep(self, request: Request, answer: Answer) -> None:
-        """Write first, then count."""
+        """Write first, then count; the store may have room where the journal's disk has none."""
         row = store.row(request, answer)
-        self.answers.append(row)
-        self.ledger.note(request, answer.outcome, answer.cost_usd)
-        self.rows.append(row)
+        try:
+            self.answers.append(row)
+        finally:
+            self.rows.append(row)
+            self.ledger.note(request, answer.outcome, answer.cost_usd)
 
     def _cost(self, answer: Answer, most: float) -> float:
         if answer.prompt_tokens is None or answer.completion_tokens is None:
@@ -192,6 +210,7 @@ class Sending:
     def _learn(self, said: Announced | None, passed: Passed) -> None:
         """Obey announced limits, and tell: what a service means otherwise would only seem slow."""
         changed = self._limiter.learn(said, passed) if said is not None else ""
+        self._tell_pause()
         if changed and self.clock() - self._limits_told >= console.LOG_SECONDS:
             self._limits_told = self.clock()
             console.note(f"the service announces its limits: now at most {changed} a minute")
@@ -205,6 +224,14 @@ class Sending:
             self._limiter.slow_down(passed)
         if fault.wait and fault.wait <= self.transport.retry_seconds:
             self._limiter.hold(fault.wait)
+            self._tell_pause()
+
+    def _tell_pause(self) -> None:
+        """Tell of a long pause, once for all replies that ask for the same one."""
+        seconds, now = self._limiter.held_seconds, self.clock()
+        if seconds > console.LOG_SECONDS and now >= self._pause_told:
+            self._pause_told = now + seconds
+            console.note(f"the service asks for a pause: nothing is sent for {seconds:.0f} seconds")
 
     def _count(self, fault: Failed) -> None:
         if fault.said and not self.failed[fault.why]:  # some servers call a wrong field a 500
@@ -214,7 +241,8 @@ class Sending:
         if self._failed_in_a_row >= max(HOPELESS, self.transport.concurrency):
             self._stop(
                 LabelError(
-                    f"{self._failed_in_a_row} requests in a row failed (last: {fault.why}); "
+                    f"{self._failed_in_a_row} requests in a row failed (last: {fault.why}, at "
+                    f"{_host(self.transport.base_url)}); "
                     f"stopped, {len(self.rows):,} answers are saved; look at label_transport in "
                     "params.yaml"
                 )
@@ -240,3 +268,9 @@ class Sending:
             cap_usd=self.budget.cap_usd,
             seconds=seconds,
         )
+
+
+def _host(url: str) -> str:
+    """Return host and port alone: the rest of an address may tell more than a log should."""
+    found = urlsplit(url)
+    return f"{found.hostname}:{found.port}" if found.port else str(found.hostname)

@@ -4,7 +4,7 @@ No tokenizer is at hand. The first requests count a token a byte, which no servi
 the tokens a byte that earlier answers counted are taken, the most of them, sinking slowly.
 """
 
-from pipeline.labelling.money.budget import completion_bound, prompt_bytes
+from pipeline.labelling.money.budget import body_bytes, completion_bound
 from pipeline.labelling.request import Answer, Request
 
 SINKS = 0.05  # of the way down to what the last answer counted
@@ -27,13 +27,13 @@ class TokenGauge:
         most = float(NO_BOUND_TOKENS if bound is None else bound)
         if likely is not None and (bound is None or not self._asked):
             most = likely if bound is None else min(most, likely)
-        return prompt_bytes(request) * a_byte + most
+        return body_bytes(request) * a_byte + most
 
     def after(self, request: Request, answer: Answer) -> float:
         """Return what a request did count, as far as the service says so, and learn from it."""
         if answer.prompt_tokens is None or answer.completion_tokens is None:
             return self.before(request)
-        a_byte = answer.prompt_tokens / max(prompt_bytes(request), 1)
+        a_byte = answer.prompt_tokens / max(body_bytes(request), 1)
         self._a_byte = _sunk(self._a_byte, a_byte)
         self._completion = _sunk(self._completion, answer.completion_tokens)
         bound = completion_bound(request) if self._asked else None

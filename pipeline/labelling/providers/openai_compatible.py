@@ -14,8 +14,21 @@ import httpx
 
 from pipeline.errors import LabelError
 from pipeline.labelling.online.announced import announced
-from pipeline.labelling.online.replies import ACCOUNT_FAULTS, answer_of, as_meant, error_of
-from pipeline.labelling.online.retry import RATE_LIMIT, TryAgain, is_retried, retry_after
+from pipeline.labelling.online.replies import (
+    ACCOUNT_FAULTS,
+    REQUEST_FAULTS,
+    answer_of,
+    as_meant,
+    error_of,
+)
+from pipeline.labelling.online.retry import (
+    RATE_LIMIT,
+    Failed,
+    TryAgain,
+    is_retried,
+    may_be_billed,
+    retry_after,
+)
 from pipeline.labelling.online.transport import HttpTransport, Reply, Transport, TransportFault
 from pipeline.labelling.prompt import ranking_request
 from pipeline.labelling.providers.base import Context
@@ -53,7 +66,7 @@ class OpenAICompatible:
 
         Raises:
             TryAgain: 408, 409, 429, 5xx, a timeout or a connection fault.
-            Failed: the reply to this request is no chat completion.
+            Failed: the reply to this request is no chat completion, or its prompt is refused.
             LabelError: anything else that is no answer; asking on would not help.
         """
         if self._transport is None:
@@ -131,14 +144,16 @@ def address_of(base_url: str, path: str) -> str:
     return urlunsplit(base._replace(path=base.path.rstrip("/") + path, fragment=""))
 
 
-def refusal_of(reply: Reply, context: Context) -> TryAgain | LabelError:
+def refusal_of(reply: Reply, context: Context) -> Failed | LabelError:
     """Return what to raise for a reply that is a refusal."""
     code, message = error_of(reply.text)
     if is_retried(reply.status) and code not in ACCOUNT_FAULTS:
         why = RATE_LIMIT if reply.status == 429 else f"http {reply.status}"
         wait, limits = retry_after(reply.headers), announced(reply.headers)
-        billed = reply.status >= 500
+        billed = may_be_billed(reply.status)
         return TryAgain(why, wait, may_be_billed=billed, announced=limits, said=message)
+    if reply.status == 400 and code in REQUEST_FAULTS:
+        return Failed(code.replace("_", " "), may_be_billed=True, said=message)
     host = urlsplit(context.transport.base_url).hostname
     if 300 <= reply.status < 400:
         said = "a redirect, which is not followed; set label_transport.base_url to its goal"

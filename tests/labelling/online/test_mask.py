@@ -27,6 +27,8 @@ ECHOES = {
     "hexadecimal": KEY.encode().hex(),
     "JSON": json.dumps(KEY).replace("/", "\\/"),
     "JSON with escapes": json.dumps({"a": KEY}).replace("n", "\\u006e").replace("1", "\\u0031"),
+    "a stream": 'data: {"a": "' + KEY.replace("y", "\\u0079").replace("/", "\\/") + '"}\n\n',
+    "JSON that was cut": '{"a":\n "' + KEY.replace("A", "\\u0041"),
     "lines of JSON": '{"a": 1}\n' + json.dumps({"a": KEY}).replace("y", "\\u0079") + "\n",
 }
 
@@ -71,3 +73,19 @@ def test_a_short_key_goes_as_a_whole_and_a_word_that_is_no_secret_stays() -> Non
 def test_the_ends_that_services_show_stay() -> None:
     said = "Incorrect API key provided: sk-canar**************oNm=9."
     assert Mask(KEY)(said) == said
+
+
+def test_an_escape_after_thousands_of_lines_is_read_and_the_rest_stays() -> None:
+    around = '{"a": "caf\\u00e9 \\u0041 \\\\u0042"}\n' * 5_000
+    hidden = KEY.replace("y", "\\u0079")
+    assert Mask(KEY)(f"{around}{hidden}{around}") == f"{around}{MASK}{around}"
+
+
+@given(st.text(max_size=30), st.sets(st.integers(0, len(KEY) - 1), min_size=1), st.text())
+def test_an_escaped_key_goes_wherever_it_stands_in_json(
+    before: str, escaped: set[int], after: str
+) -> None:
+    spelled = "".join(f"\\u{ord(c):04X}" if n in escaped else c for n, c in enumerate(KEY))
+    said = json.dumps([before, "KEY", after]).replace("KEY", spelled)
+    if json.loads(said) == [before, KEY, after]:
+        assert json.loads(Mask(KEY)(said)) == [before, MASK, after]

@@ -219,6 +219,34 @@ def test_an_absurd_wait_holds_nobody(limits: LabelTransportParams) -> None:
     assert run.service.asked[-1][0] < 110
 
 
+@pytest.mark.parametrize("seconds", [1_763_650_000.0, 86_400.0])
+def test_an_absurd_announcement_holds_nobody(limits: LabelTransportParams, seconds: float) -> None:
+    """A date in place of seconds, or a limit of a day, in answers that are none the less given."""
+
+    async def answer(request: Request, number: int) -> Answer:
+        used_up = Allowance(left=0.0, reset_seconds=seconds)
+        return replace(ANSWER, announced=Announced(Allowance(), used_up))
+
+    run = sent(requests(20), answer, limits)
+    assert len(run.sending.rows) == 20
+    assert run.service.asked[-1][0] < 110
+
+
+def test_a_long_pause_is_told_once(
+    limits: LabelTransportParams, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def answer(request: Request, number: int) -> Answer:
+        await asyncio.sleep(1)
+        used_up = Allowance(left=0.0, reset_seconds=45.0)
+        said = Announced(used_up, Allowance()) if number <= 8 else None
+        return replace(ANSWER, announced=said)
+
+    run = sent(requests(20), answer, limits)
+    assert run.service.asked[-1][0] > 145
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.count("asks for a pause: nothing is sent for 45 seconds") == 1
+
+
 def test_what_may_have_been_billed_is_unknown_and_counted_at_its_most(
     limits: LabelTransportParams,
 ) -> None:
@@ -272,6 +300,22 @@ def test_an_error_ends_the_run_at_once_for_those_that_wait(
     assert len(run.service.asked) == 3
 
 
+def test_an_error_that_nobody_thought_of_ends_the_run_when_what_is_under_way_is_saved(
+    limits: LabelTransportParams,
+) -> None:
+    async def answer(request: Request, number: int) -> Answer:
+        await asyncio.sleep(number)  # all three are under way by the first one's end
+        if number == 1:
+            raise RecursionError
+        return ANSWER
+
+    slow = limits.model_copy(update={"concurrency": 3})
+    with started(answer, slow) as run, pytest.raises(RecursionError):
+        travel(run.sending.send(requests(50)))
+    assert len(run.sending.rows) == 2
+    assert len(run.service.asked) == 3
+
+
 def interrupting(after: int, seconds: float, again: bool = False) -> Answering:
     """Return a service that presses Ctrl-C while the so-many-th request is under way."""
 
@@ -312,8 +356,9 @@ def test_failures_in_a_row_end_the_run(limits: LabelTransportParams) -> None:
     async def refuse(request: Request, number: int) -> Answer:
         raise TryAgain("http 500")
 
-    with started(refuse, limits.model_copy(update={"retry_seconds": 0.0})) as run:
-        with pytest.raises(LabelError, match=r"10 requests in a row failed \(last: http 500\)"):
+    hopeless = limits.model_copy(update={"retry_seconds": 0.0, "base_url": "http://h:9/v1"})
+    with started(refuse, hopeless) as run:
+        with pytest.raises(LabelError, match=r"10 requests in a row failed \(.*500, at h:9\)"):
             travel(run.sending.send(requests(500)))
         assert len(run.service.asked) < 10 + 8
 

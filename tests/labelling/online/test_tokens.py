@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.labelling.money.budget import prompt_bytes
+from pipeline.labelling.money.budget import body_bytes
 from pipeline.labelling.online.tokens import NO_BOUND_TOKENS, TokenGauge
 from pipeline.labelling.request import Answer
 from tests.labelling.buy_many import requests
 
 (ASKED,) = requests(1, prompt_bytes=1_000)
 BOUND = 50  # max_tokens of it
-BYTES = prompt_bytes(ASKED)
+BYTES = body_bytes(ASKED)
 
 
 def answer(prompt: int | None, completion: int | None = 10) -> Answer:
@@ -44,7 +44,7 @@ def test_an_answer_without_a_bound_counts_as_much_as_the_longest_lately() -> Non
     body = {name: value for name, value in ASKED.body.items() if name != "max_tokens"}
     asked = type(ASKED)(ASKED.dataset, "ranking", "s", "v1", "stub", body)
     gauge = TokenGauge("asked")
-    assert gauge.before(asked) == prompt_bytes(asked) + NO_BOUND_TOKENS
+    assert gauge.before(asked) == body_bytes(asked) + NO_BOUND_TOKENS
     gauge.after(asked, answer(300, 700))
     gauge.after(asked, answer(300, 10))
     assert 300 + 600 < gauge.before(asked) < 300 + 700

@@ -146,12 +146,43 @@ def test_services_differ_in_small_ways(
     assert (answer.response, answer.prompt_tokens, answer.completion_tokens) == (response, *tokens)
 
 
-def test_a_stream_that_ends_early_is_truncated_and_an_empty_one_no_answer(
+def test_a_stream_may_tell_that_its_answer_is_truncated_and_an_empty_one_is_no_answer(
     params: Params, start_stub: StartStub
 ) -> None:
     assert answered(params, start_stub({"body": STREAM})).outcome == "truncated"
     with pytest.raises(Failed, match="no message in the reply"):
         answered(params, start_stub({"body": said()}))
+
+
+BROKEN = {"error": {"message": "overloaded", "code": 503}}
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        STREAM.partition('data: {"choices": [{"index": 0, "delta": {"content": null}')[0],
+        STREAM[: STREAM.index("ing")],
+        said(piece('{"ranking": ["C1'), BROKEN),
+        said(piece("all of it", "stop"), BROKEN),
+    ],
+    ids=["cut between events", "cut in an event", "an error", "an error at the end"],
+)
+def test_a_stream_that_breaks_off_is_no_answer_and_may_be_billed(
+    params: Params, start_stub: StartStub, stream: str
+) -> None:
+    with pytest.raises(TryAgain, match="the service broke off") as fault:
+        answered(params, start_stub({"body": stream}))
+    assert fault.value.may_be_billed
+    assert fault.value.said
+
+
+@pytest.mark.parametrize("end", [said(piece(None, "stop"))[: -len("data: [DONE]\n\n")], said()])
+def test_a_stream_ends_with_a_reason_or_its_last_word(
+    params: Params, start_stub: StartStub, end: str
+) -> None:
+    line = json.dumps(piece("one\u2028two"), ensure_ascii=False)
+    answer = answered(params, start_stub({"body": f"data: {line}\r\n\r\n{end}"}))
+    assert (answer.response, answer.outcome) == ("one\u2028two", "answered")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +275,7 @@ def test_an_answer_without_usage_says_that_it_is_not_known(
     assert (answer.prompt_tokens, answer.completion_tokens) == (None, None)
 
 
-@pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 529])
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
 def test_what_may_pass_asks_to_try_again(
     params: Params, start_stub: StartStub, status: int
 ) -> None:
@@ -252,7 +283,7 @@ def test_what_may_pass_asks_to_try_again(
     with pytest.raises(TryAgain) as fault:
         answered(params, stub)
     assert fault.value.wait == 2.0
-    assert fault.value.may_be_billed == (status >= 500)
+    assert fault.value.may_be_billed == (status in {408, 500, 504})
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
@@ -265,6 +296,19 @@ def test_what_will_not_pass_stops_the_run_with_the_service_s_words(
     text = str(error.value)
     assert f"127.0.0.1 answered {status} (bad): no such thing, [key]" == text
     assert KEY not in text
+
+
+@pytest.mark.parametrize("code", ["content_filter", "invalid_prompt", "context_length_exceeded"])
+def test_a_prompt_that_is_refused_fails_alone_and_may_be_billed(
+    params: Params, start_stub: StartStub, code: str
+) -> None:
+    body = json.dumps({"error": {"message": "not this one", "code": code}})
+    with pytest.raises(Failed, match=code.replace("_", " ")) as fault:
+        answered(params, start_stub({"status": 400, "body": body}))
+    assert not isinstance(fault.value, TryAgain)
+    assert (fault.value.said, fault.value.may_be_billed) == ("not this one", True)
+    with pytest.raises(LabelError):
+        answered(params, start_stub({"status": 403, "body": body}))
 
 
 def test_an_empty_account_stops_the_run_although_it_is_a_429(
