@@ -145,9 +145,7 @@ def test_a_pilot_of_a_selection_of_other_parameters_is_refused(shop: Shop, paths
     hints.run(params, paths, DATASET)
     (cell,) = cells(params.run, DATASET)
     (paths.selected(cell) / "policy.json").write_text('{"policy": "exact", "count": 5}')
-    with pytest.raises(
-        LabelError, match=r"count 5, params.yaml says 500: run `dvc repro select"
-    ):
+    with pytest.raises(LabelError, match=r"count 5, params.yaml says 500: run `dvc repro select"):
         pilot.pilot(params, paths, DATASET, 2)
     assert about_rankings(shop) == 0
     five = params.model_copy(update={"select": params.select.model_copy(update={"count": 5})})
