@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.labelling.money.gate import dollars
 from pipeline.labelling.stores import ledger
 from pipeline.labelling.stores.journal import Journal
 from pipeline.labelling.stores.store import Store, summary
@@ -94,6 +95,7 @@ def test_the_first_signal_awaits_and_saves_what_is_under_way(
     assert "requests are under way, their answers are saved" in said
     assert "again stops now" in said
     assert "the same command goes on from it" in said
+    assert "may have been billed" not in said
     assert start(tmp_path, stub, project).wait(timeout=30) == 0
     assert (summary(tmp_path / "store").rows, len(stub.paid())) == (COUNT, COUNT)
 
@@ -111,6 +113,12 @@ def test_the_second_signal_stops_now(tmp_path: Path, start_stub: StartStub, proj
     assert not any(found[-1] == "sent" for found in states().values())
     assert Store(tmp_path / "store").damaged() == []
     assert summary(tmp_path / "store").rows == 8
+    entries = ledger.entries(Journal.here().folder)
+    most = sum(one["at_most_usd"] for one in entries if one["state"] == "unknown:interrupted")
+    assert (
+        f"; {CONCURRENCY} under way may have been billed, at most ${dollars(most)}, and will be "
+        "asked again"
+    ) in (tmp_path / "said").read_text()
     assert start(tmp_path, stub, project).wait(timeout=30) == 0
     assert summary(tmp_path / "store").rows == COUNT
     assert len(asked_again(stub)) == CONCURRENCY
