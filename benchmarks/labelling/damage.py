@@ -220,9 +220,8 @@ def buyer(folder: Path, vendor: Vendor) -> Buyer:
     """Return a buyer whose store and journal are in a folder."""
     shipped = read_params(Paths().params)
     limits = {"price_input": 1.0, "price_output": 2.0, "budget_usd": 1.0, "concurrency": 2}
-    place = Place(
-        Store(folder / "store"), folder / "parts.json", folder / "aside", folder / "lock", "store"
-    )
+    names, aside, lock = (folder / name for name in ("parts.json", "aside", "lock"))
+    place = Place(Store(folder / "store"), names, aside, lock, "store", root=folder)
     transport = shipped.label_transport.model_copy(update=limits)
     return Buyer(vendor, place, shipped.label, transport, Journal(folder / "journal"))
 

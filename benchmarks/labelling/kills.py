@@ -285,7 +285,9 @@ def mini_project(folder: Path, url: str) -> list[str]:
     text = STAGE.format(python=sys.executable, url=url, count=4 * SMALL, settings=SETTINGS)
     (folder / "dvc.yaml").write_text(text)
     dvc = [sys.executable, "-m", "dvc"]
-    for words in (["git", "init", "--quiet"], [*dvc, "init", "--quiet"]):
+    author = ["-c", "user.name=x", "-c", "user.email=x", "-c", "commit.gpgsign=false"]
+    start = ["git", *author, "commit", "--quiet", "--allow-empty", "--message", "Start"]
+    for words in (["git", "init", "--quiet"], start, [*dvc, "init", "--quiet"]):
         subprocess.run(words, check=True, **quiet(folder))
     return [*dvc, "repro"]
 

@@ -46,9 +46,9 @@ def buyer(folder: Path, url: str, **transport: Any) -> Buyer:
     """Return a buyer whose store is in a folder."""
     shipped = read_params(Path(__file__).parents[2] / "params.yaml")
     params = paying(shipped, url, **({"concurrency": CONCURRENCY} | transport))
-    place = Place(
-        Store(folder / "store"), folder / "parts.json", folder / "aside", folder / "lock", "store"
-    )
+    names, aside, lock = (folder / name for name in ("parts.json", "aside", "lock"))
+    # buyers in folders side by side are of one project, which is not the one whose tests these are
+    place = Place(Store(folder / "store"), names, aside, lock, "store", root=folder.parent)
     context = Context(
         "tiny", params.label, params.label_transport, catalog(), sessions(), recorded()
     )
