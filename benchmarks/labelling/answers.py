@@ -39,9 +39,9 @@ def main(count: int = COUNT) -> None:
         {"name": f"labelling: {count:,} made answers, {name}", "value": float(value),
          "unit": unit, "aim": aim, "rival": None, "command": COMMAND}
         for name, value, unit, aim in (
-            ("that raised", raised.total(), "answers", "0"),
-            ("read differently twice", changed, "answers", "0"),
-            ("not read as they were meant", wrong.total(), "answers", "0"),
+            ("that raised", raised.total(), "answers", "<= 0"),
+            ("read differently twice", changed, "answers", "<= 0"),
+            ("not read as they were meant", wrong.total(), "answers", "<= 0"),
             ("slowest", slowest, "s", "<= 5"),
         )
     )  # fmt: skip
