@@ -20,11 +20,12 @@ import polars as pl
 
 from pipeline import seeds
 from pipeline.evaluation.agreement import kendall
-from pipeline.evaluation.intervals import Chance, bootstrap
+from pipeline.evaluation.intervals import Chance, Interval, bootstrap
 from pipeline.evaluation.metrics import Ranks, Values, ndcg, recall
 
 Card = dict[str, Any]
 CUTOFFS = (1, 5, 10, 25)
+ALIKE = 1e-12
 MAIN = "ndcg@10"
 """The figure that labels are judged by, as models are."""
 MEASURES: dict[str, Callable[[Ranks], Values]] = {
@@ -102,11 +103,28 @@ def chances(answers: pl.DataFrame, measure: str) -> list[Chance]:
     return [chance(measure, *row) for row in rows]
 
 
-def interval(of: Values, draws: int, seed: int, *names: str) -> dict[str, float] | None:
-    """Return the mean with its 95 % bootstrap interval over sessions; none without any."""
+def interval(
+    of: Values, draws: int, seed: int, *names: str, lowest: float = 0.0
+) -> dict[str, float] | None:
+    """Return the mean with its 95 % interval over sessions; none without any.
+
+    A bootstrap interval; where all sessions are alike resampling finds nothing else, and the
+    interval is that of what S sessions may not have shown yet (Clopper and Pearson 1934).
+
+    Args:
+        of: one a session, between `lowest` and 1.  # S
+        draws: resampled means.
+        seed: makes the draws, with `names`.
+        names: what is drawn for.
+        lowest: the least that a value can be.
+    """
     if not len(of):
         return None
-    return asdict(bootstrap(of, draws, seeds.generator(seed, "card", *names)))
+    if np.ptp(of) > ALIKE:
+        return asdict(bootstrap(of, draws, seeds.generator(seed, "card", *names)))
+    mean, unseen = float(of.mean()), 1 - 0.025 ** (1 / len(of))
+    low, high = mean - unseen * (mean - lowest), mean + unseen * (1 - mean)
+    return asdict(Interval(mean, low, high))
 
 
 def why_not(answered: pl.DataFrame, order: str) -> str:
@@ -133,7 +151,7 @@ def _against(answered: pl.DataFrame, order: str, draws: int, seed: int) -> Card:
         difference = values(same["target_rank"], name) - reached
         found[name] = {
             "mean": float(reached.mean()),
-            "difference": interval(difference, draws, seed, order, name),
+            "difference": interval(difference, draws, seed, order, name, lowest=-1.0),
         }
     return found
 
@@ -172,7 +190,11 @@ def _position(answered: pl.DataFrame, draws: int, seed: int) -> Card | None:
         "first": interval(scaled["first"].to_numpy(), draws, seed, "first"),
         "named": interval(scaled["named"].to_numpy(), draws, seed, "named"),
         "order": interval(
-            np.array([one for one in orders if one is not None]), draws, seed, "order"
+            np.array([one for one in orders if one is not None]),
+            draws,
+            seed,
+            "order",
+            lowest=-1.0,
         ),
     }
 

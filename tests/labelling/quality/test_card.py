@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from scipy.stats import binomtest
 from typer.testing import CliRunner
 
 from pipeline import files
@@ -175,7 +176,7 @@ def test_why_there_is_no_comparison_is_said() -> None:
 
 def test_a_labeller_that_copies_the_order_shown_has_correlation_1() -> None:
     position = found(ranks(*[{}] * 4))["position"]
-    assert position["order"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    assert (position["order"]["mean"], position["order"]["high"]) == (1.0, 1.0)
     assert position["first"]["mean"] == 0.0
     assert position["named"]["mean"] == pytest.approx(12 / 49, abs=1e-6)  # places 1 to 25 of 50
 
@@ -481,3 +482,16 @@ def test_the_published_gpt_4_rankings_have_the_figures_that_are_known_of_them(
     assert (means["hit@25"], means["hit@5"]) == (at_25, at_5)
     assert shown["position"] is None
     assert {one["sessions"] for one in shown["against"].values()} == {0}
+
+
+def test_where_no_session_differs_the_interval_is_that_of_what_was_not_seen() -> None:
+    misses, hits = card.interval(np.zeros(20), 500, 1), card.interval(np.ones(20), 500, 1)
+    assert misses is not None
+    assert hits is not None
+    assert (misses["low"], hits["high"]) == (0.0, 1.0)
+    bounds = binomtest(0, 20).proportion_ci(0.95, method="exact")
+    assert misses["high"] == pytest.approx(bounds.high)
+    assert hits["low"] == pytest.approx(1 - bounds.high)
+    below = card.interval(np.full(20, -0.02), 500, 1, lowest=-1.0)
+    assert below is not None
+    assert below["low"] < -0.02 < 0 < below["high"]
