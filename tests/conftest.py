@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,15 @@ KEY_ENDINGS = ("_API_KEY", "_SECRET_ACCESS_KEY", "_SESSION_TOKEN")
 
 class NetworkRefused(RuntimeError):  # noqa: N818 - a refusal is no fault of the network
     """A test reached for an address beyond this machine."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals_as_in_a_terminal() -> None:
+    """Hear signals that whoever started the tests had ignored, as in the background or by nohup."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -79,7 +79,7 @@ def sift(names: list[str], offered: Offered, reading: str) -> Reading:
     if not names:
         return Reading()
     said, meant = names, [offered.spelt(name) for name in names]
-    if any(meant):  # numbers beside labels are not names, and take no place
+    if offered.numbered and any(meant):  # numbers beside C3 are no names, and take no place
         pairs = [pair for pair in zip(names, meant, strict=True) if pair[1] or not _number(pair[0])]
         said, meant = [name for name, _ in pairs], [label for _, label in pairs]
     elif offered.numbered and reading != "bracketed" and all(map(_number, names)):
@@ -134,7 +134,8 @@ def _of_entries(entries: list[Any], offered: Offered) -> list[str]:
     """Return what a list's entries name; numbers only if there is nothing else among them."""
     found = [_of_entry(entry, offered) for entry in entries]
     names = [name for some in found for name in some]
-    return names if all(found) else [name for name in names if not _number(name)]
+    keep = all(found) or not offered.numbered
+    return names if keep else [name for name in names if not _number(name)]
 
 
 def _of_entry(entry: Any, offered: Offered) -> list[str]:

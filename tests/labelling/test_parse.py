@@ -239,3 +239,8 @@ def test_a_made_answer_is_read_as_it_was_meant(made: Made) -> None:
     assert first == second
     assert made.fits(first.ranking), (made.kind, made.text[:300], first)
     read_hints(made.text, ANSWER_PROMPT)
+
+
+def test_raw_ids_that_are_numbers_take_their_place_although_they_were_not_offered() -> None:
+    found = read_ranking('{"ranking": ["11", "7", "12"]}', {"12", "11"})
+    assert (found.ranking, found.places, found.foreign) == (("11", "12"), (1, 3), 1)
