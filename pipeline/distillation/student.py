@@ -51,7 +51,7 @@ def distil(student: EmbeddingRecommender, pairs: Pairs, lesson: Lesson) -> pl.Da
     validation NDCG@10 are kept, those before the first step included.
     """
     return _run(
-        student, len(pairs), _with_base(student, _pair_loss(student, pairs, lesson), lesson), lesson
+        student, len(pairs), _with_base(student, pair_loss(student, pairs, lesson), lesson), lesson
     )
 
 
@@ -76,7 +76,9 @@ def _run(student: EmbeddingRecommender, count: int, loss: Loss, lesson: Lesson) 
     return fit(student, count, loss, figure, lesson.schedule, lesson.seed, label)
 
 
-def _pair_loss(student: EmbeddingRecommender, pairs: Pairs, lesson: Lesson) -> Loss:
+def pair_loss(student: EmbeddingRecommender, pairs: Pairs, lesson: Lesson) -> Loss:
+    """Return the loss of a batch of ranked pairs, by the lesson's negatives."""
+
     def uniform(rows: Tensor, step: int) -> Tensor:
         generator = seeds.torch_generator(lesson.seed, "negatives", step)
         both = torch.stack([pairs.item[rows], pairs.negatives(rows, student.n_items, generator)], 1)

@@ -53,6 +53,7 @@ def fit(
     seed: int,
     label: str,
     checkpoint: Path | None = None,
+    after_step: Callable[[torch.optim.Optimizer, int], None] | None = None,
 ) -> pl.DataFrame:
     """Train ``model`` in place, leave it with its best weights, and return the training log.
 
@@ -65,6 +66,8 @@ def fit(
         seed: decides shuffles and dropout.
         label: what the progress line says.
         checkpoint: folder for unfinished work; a training that was cut off goes on from there.
+        after_step: called with the optimiser and the step's number once the weights have moved,
+            their gradients still there; what it keeps for itself no checkpoint holds.
 
     Returns:
         A `TRAINING_LOG` table: a row an evaluation, step 0 included.
@@ -87,6 +90,8 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            if after_step is not None:
+                after_step(optimizer, step)
             losses.append(loss.detach())
             _move_mean(state, model, step, schedule.average)
             if (step + 1) % schedule.evaluate_every == 0:

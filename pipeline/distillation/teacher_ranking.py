@@ -1,0 +1,31 @@
+"""TR: the student learns its own teacher's order, by the loss of the labelled rankings.
+
+    L = the pairwise loss of `losses`, with the weights of places and the negatives of the recipe
+
+Which lists, the material decides: the teacher's first 25 of every training session, weighted as
+the LLM's are (`lists.teacher_lists`; ALKDRec's public code takes 50, unweighted), or the LLM's
+own, which makes this ALKDRec in the form that all rivals have.
+"""
+
+from torch import Tensor
+
+from pipeline import seeds
+from pipeline.distillation.material import Knowledge, Material
+from pipeline.distillation.student import Lesson, pair_loss
+from pipeline.recommenders.training import batch_of
+
+
+class TeacherRanking(Knowledge):
+    """Ranked pairs of a batch of their own."""
+
+    def __init__(self, material: Material, lesson: Lesson) -> None:
+        super().__init__(material.student)
+        if material.pairs is None:
+            raise ValueError("teacher_ranking learns from lists; see lists.teacher_lists")
+        self._count, self._batch = len(material.pairs), lesson.params.batch
+        self._seed = seeds.derive(lesson.seed, "pairs")
+        self._loss = pair_loss(material.student, material.pairs, lesson)
+
+    def forward(self, _: Tensor, step: int) -> Tensor:
+        """Return the loss of a batch of pairs."""
+        return self._loss(batch_of(self._count, self._batch, step, self._seed), step)
