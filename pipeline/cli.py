@@ -125,11 +125,11 @@ def _recommend(
     """Recommend items after a session typed here."""
     _, paths = named(dataset, backbone, recipe, seed)  # before torch is loaded
     from pipeline.paths import Cell  # noqa: PLC0415
-    from pipeline.recommenders import recommend  # noqa: PLC0415
+    from pipeline.recommenders import answers, recommend  # noqa: PLC0415
 
     cell = Cell(dataset, backbone, recipe, seed)
     answer = recommend.ask(paths, cell, model, items, top, catalog)
-    recommend.show(answer, as_json=as_json)
+    answers.show(answer, as_json=as_json)
 
 
 app.add_typer(labels, name="labels", rich_help_panel=RESULTS)

@@ -27,6 +27,9 @@ ALLOWED: dict[str, set[str]] = {
     "stages": SHARED
     | {"interactions", "selection", "evaluation", "labelling", "recommenders", "distillation"}
     | {"report"},
+    "grid": SHARED
+    | {"interactions", "selection", "evaluation", "labelling", "recommenders", "distillation"}
+    | {"stages", "project"},
     "cli": {"params", "paths", "console", "errors", "project"}
     | {"stages", "labelling", "recommenders", "evaluation", "report", "grid", "export"},
     "__main__": {"cli"},
@@ -83,7 +86,7 @@ OPENERS = {
     "interactions.tabular": "a dataset's files",
     "interactions.readers.already_cut": "a dataset's files",
     "interactions.readers.own_log": "a dataset's files",
-    "recommenders.recommend": "a file that a user names",
+    "recommenders.answers": "a file that a user names",
 }
 """Who opens Parquet files, and which."""
 ARROW = {"labelling.stores.store", "tables"}

@@ -28,6 +28,6 @@ class Gru4Rec(EmbeddingRecommender):
         moved = sessions.gather(1, (places + shift).clamp_max(sessions.shape[1] - 1))
         moved = moved.masked_fill(places >= lengths[:, None], 0)
         states, _ = self.gru(self.dropout(self.context(moved)))  # B L H
-        rows = torch.arange(len(sessions), device=sessions.device)
+        rows = torch.arange(sessions.shape[0], device=sessions.device)  # `len` is no symbol
         mapped: Tensor = self.map(states[rows, (lengths - 1).clamp_min(0)])
         return mapped

@@ -10,8 +10,9 @@ import torch
 from pipeline.errors import DataError
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import registry
+from pipeline.recommenders.answers import Answer, find_item, read_offer, show
 from pipeline.recommenders.popularity import Popularity
-from pipeline.recommenders.recommend import Answer, answer, ask, find_item, read_offer, show
+from pipeline.recommenders.recommend import answer, ask
 from pipeline.tables import CATALOG
 
 CELL = Cell("films", "fpmc", "strong", 1)
