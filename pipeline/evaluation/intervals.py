@@ -79,7 +79,7 @@ def randomisation(differences: Values, draws: int, generator: np.random.Generato
     """
     sizes, counts = np.unique(np.abs(differences), return_counts=True)
     positive = generator.binomial(counts, 0.5, size=(draws, len(counts)))
-    return _two_sided(differences.sum(), (2 * positive - counts) @ sizes)
+    return two_sided(differences.sum(), (2 * positive - counts) @ sizes)
 
 
 def chance_p(
@@ -98,7 +98,7 @@ def chance_p(
         worth, likely = np.array(chance.values), np.array(chance.probabilities)
         expected += count * float(worth @ likely)
         total += generator.multinomial(count, likely, size=draws) @ worth
-    return _two_sided(values.sum() - expected, total - expected)
+    return two_sided(values.sum() - expected, total - expected)
 
 
 def sessions_needed(differences: Values) -> int | None:
@@ -113,7 +113,7 @@ def sessions_needed(differences: Values) -> int | None:
     return max(2, math.ceil(((1.96 + 0.84) * float(differences.std(ddof=1)) / mean) ** 2))
 
 
-def _two_sided(seen: float, drawn: Values) -> float:
+def two_sided(seen: float, drawn: Values) -> float:
     """Return the share of draws at least as far from 0, what was seen being one of them."""
     far = np.abs(drawn) >= abs(seen) * (1 - 1e-9) - 1e-12
     return float((1 + far.sum()) / (1 + len(drawn)))

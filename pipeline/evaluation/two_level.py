@@ -1,0 +1,114 @@
+"""Bootstrap intervals over seeds and sessions at once.
+
+Every seed's model is tested on the same sessions, so seeds and sessions are crossed: a draw takes
+seeds with replacement and, apart from them, sessions with replacement. A session's value under a
+seed is the sum of a mean, the seed's part, the session's part, and a rest of both. A draw's mean is
+
+    mean of the drawn seeds + mean of the drawn sessions - mean of all,
+
+which is the mean over all pairs of a drawn seed and a drawn session where there is no rest. With
+one, drawing both at once would count its variance three times (Owen, "The pigeonhole bootstrap",
+2007); this counts it twice, still on the side of wider intervals.
+
+Two corrections for a handful of seeds. One seed fewer is drawn than there are (Rao and Wu, 1988):
+the variance over draws then is the unbiased one. And the interval is stretched as Student's t is
+wider than the normal, with Satterthwaite's degrees of freedom, sessions being many: few where seeds
+make the difference, countless where sessions do. With one seed neither does anything, and this is
+the bootstrap over sessions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from pipeline import seeds
+from pipeline.evaluation.metrics import Values
+
+LEVEL = 0.95
+COUNTS_AT_ONCE = 2**22
+"""Numbers held at a time while sessions are drawn: 32 MiB."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds and sessions and where it may lie."""
+
+    mean: float
+    low: float
+    high: float
+    sd: float | None
+    """Between the means of seeds; none with one seed, whose interval is over sessions alone."""
+    error: float
+    """Standard error: seeds and sessions together."""
+    degrees: float
+    """Of freedom of the error; infinite with one seed."""
+
+    @property
+    def p(self) -> float:
+        """How likely a mean this far from 0 is if the truth is 0: two-sided, by Student's t."""
+        if self.mean == 0:
+            return 1.0
+        away = abs(self.mean) / self.error if self.error else np.inf
+        return float(2 * stats.t.sf(away, self.degrees))
+
+    def of_metric(self) -> dict[str, float | None]:
+        """Return it as figures of a metric, which is never below 0 and never above 1."""
+        low, high = max(self.low, 0.0), min(self.high, 1.0)
+        return {"mean": self.mean, "sd": self.sd, "low": low, "high": high}
+
+
+def estimates(values: Sequence[Values], draws: int, *stream: str | int) -> list[Estimate]:
+    """Return the estimate of each, all with the same draws of sessions.
+
+    Args:
+        values: a session's value under a seed; the same sessions in each.  # n of R S
+        draws: resampled means.
+        stream: names of this use, from which the draws are derived.
+    """
+    if not values:
+        return []
+    by_session = np.stack([of.mean(axis=0) for of in values])  # n S
+    drawn = _session_means(by_session, draws, *stream)
+    return [
+        _estimate(of, means, _seed_means(of.mean(axis=1), draws, *stream))
+        for of, means in zip(values, drawn, strict=True)
+    ]
+
+
+def _session_means(by_session: Values, draws: int, *stream: str | int) -> Values:
+    """Return the mean of the drawn sessions in every draw.  # n draws."""
+    generator, S = seeds.generator(0, *stream, "sessions"), by_session.shape[1]
+    blocks, step = [], max(1, COUNTS_AT_ONCE // S)
+    for start in range(0, draws, step):
+        rows = min(step, draws - start)
+        picked = generator.integers(0, S, size=(rows, S)) + S * np.arange(rows)[:, None]
+        counts = np.bincount(picked.ravel(), minlength=rows * S).reshape(rows, S)
+        blocks.append(by_session @ counts.T.astype(np.float64) / S)
+    return np.concatenate(blocks, axis=1)
+
+
+def _seed_means(by_seed: Values, draws: int, *stream: str | int) -> Values:
+    """Return how far the mean of the drawn seeds is from that of all, in every draw.  # draws."""
+    R = len(by_seed)
+    if R == 1:
+        return np.zeros(draws)
+    picked = seeds.generator(0, *stream, "seeds", R).integers(0, R, size=(draws, R - 1))
+    means: Values = by_seed[picked].mean(axis=1) - by_seed.mean()
+    return means
+
+
+def _estimate(values: Values, session_means: Values, seed_means: Values) -> Estimate:
+    R, S = values.shape
+    mean = float(values.mean())
+    of_seeds = float(values.mean(axis=1).var(ddof=1)) if R > 1 else 0.0
+    of_sessions = float(values.mean(axis=0).var(ddof=1)) if S > 1 else 0.0
+    seed_part, session_part = of_seeds / R, of_sessions / S
+    both = seed_part + session_part
+    degrees = (R - 1) * (both / seed_part) ** 2 if seed_part else np.inf  # Satterthwaite
+    stretch = stats.t.ppf((1 + LEVEL) / 2, degrees) / stats.norm.ppf((1 + LEVEL) / 2)
+    edges = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    low, high = mean + stretch * (np.quantile(session_means + seed_means, edges) - mean)
+    sd = float(np.sqrt(of_seeds)) if R > 1 else None
+    return Estimate(mean, float(low), float(high), sd, float(np.sqrt(both)), float(degrees))
