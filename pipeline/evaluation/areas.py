@@ -12,10 +12,9 @@ from pipeline.evaluation.metrics import Values
 from pipeline.evaluation.runs import Arm
 
 METRICS = ("ndcg@10", "recall@10")
-AXES = ("labels", "usd")
 BASE = "random"
 Points = dict[float, Arm]
-"""Place on the axis -> arm; at 0 stands the student, if there is one."""
+"""Place on the axis -> arm, ascending; at 0 stands the student."""
 
 
 def weights(places: Sequence[float], end: float) -> NDArray[np.float64]:
@@ -38,7 +37,8 @@ def rows(arms: Sequence[Arm], draws: int, dataset: str) -> list[dict[str, Any]]:
     """Return, for each policy of the study `labels`, its mean height over random's curve.
 
     In units of the metric: 0.001 says that the policy is worth .001 more on average over all
-    budgets from 0 to the last one that both reach.
+    budgets from 0 to the last one that both reach. The axis is dollars where every run has a price,
+    else labels.
 
     Args:
         arms: of one dataset.
@@ -55,25 +55,21 @@ def rows(arms: Sequence[Arm], draws: int, dataset: str) -> list[dict[str, Any]]:
 
 def _over_random(arms: Sequence[Arm]) -> Iterator[tuple[dict[str, Any], Values]]:
     """Yield a row without its estimate, and the differences behind it.  # R S."""
-    study = [arm for arm in arms if arm.study == "labels"]
+    study = [arm for arm in arms if arm.study == "labels" and arm.method != "student"]
     for cell in dict.fromkeys(arm.cell for arm in study):
-        start = [arm for arm in arms if arm.cell == cell and arm.method == "student"]
-        start = [arm for arm in start if arm.study in ("table", "labels")][:1]
-        policies = dict.fromkeys(arm.method for arm in study if arm.cell == cell)
-        for axis in AXES:
-            curves = {
-                policy: _points([arm for arm in study if arm.cell == cell], policy, axis, start)
-                for policy in policies
-                if policy not in ("student", *_without_budget(study, axis))
-            }
-            for policy, points in curves.items():
-                if policy != BASE and BASE in curves:
-                    yield from _differences(cell, policy, axis, points, curves[BASE])
+        of = [arm for arm in study if arm.cell == cell]
+        axis = "usd" if all(_place(arm, "usd") for arm in of) else "labels"
+        start = _start(arms, cell)
+        if start is not None and any(arm.method == BASE for arm in of):
+            base = _points(of, BASE, axis, start)
+            for policy in dict.fromkeys(arm.method for arm in of if arm.method != BASE):
+                yield from _differences(policy, axis, _points(of, policy, axis, start), base)
 
 
-def _without_budget(study: Sequence[Arm], axis: str) -> set[str]:
-    """Return methods of which some arm has no place on an axis."""
-    return {arm.method for arm in study if not _place(arm, axis)}
+def _start(arms: Sequence[Arm], cell: tuple[str, str]) -> Arm | None:
+    """Return the student that has seen no label."""
+    there = [arm for arm in arms if arm.method == "student" and arm.cell == cell]
+    return next((arm for arm in there if arm.study in ("table", "labels")), None)
 
 
 def _place(arm: Arm, axis: str) -> float:
@@ -84,25 +80,27 @@ def _place(arm: Arm, axis: str) -> float:
     return float(np.mean([one or 0.0 for one in spent])) if all(spent) else 0.0
 
 
-def _points(study: Sequence[Arm], policy: str, axis: str, start: Sequence[Arm]) -> Points:
-    of = [(_place(arm, axis), arm) for arm in study if arm.method == policy]
-    return dict([*((0.0, one) for one in start), *sorted(of, key=itemgetter(0))])
+def _points(of: Sequence[Arm], policy: str, axis: str, start: Arm) -> Points:
+    """Return a policy's curve; the study's arms without a place are left out."""
+    points = [(_place(arm, axis), arm) for arm in of if arm.method == policy and _place(arm, axis)]
+    return {0.0: start} | dict(sorted(points, key=itemgetter(0)))
 
 
 def _differences(
-    cell: tuple[str, str], policy: str, axis: str, ours: Points, theirs: Points
+    policy: str, axis: str, ours: Points, theirs: Points
 ) -> Iterator[tuple[dict[str, Any], Values]]:
-    """Yield the rows of one policy on one axis; none without a student or a common seed."""
+    """Yield the rows of one policy, none without a common seed."""
     each = [*ours.values(), *theirs.values()]
     common = sorted(set[int].intersection(*(set(arm.seeds) for arm in each)))
-    if 0.0 not in ours or not common:
-        return
     end = min(max(ours), max(theirs))
+    if not common or not end:
+        return
     for metric in METRICS:
         areas = [_area(points, end, metric, common) for points in (ours, theirs)]
+        backbone, recipe = each[0].cell
         row = {
-            "backbone": cell[0],
-            "recipe": cell[1],
+            "backbone": backbone,
+            "recipe": recipe,
             "policy": policy,
             "metric": metric,
             "axis": axis,

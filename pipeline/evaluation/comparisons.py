@@ -84,7 +84,7 @@ def pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
     """Yield the pairs with a common seed, in the order of the arms."""
     for ours in arms:
         for theirs in _references(arms, ours):
-            if theirs is not None and common_seeds(ours, theirs):
+            if theirs is not None and common_seeds(ours, theirs) and not _same(ours, theirs):
                 yield Pair(ours, theirs)
 
 
@@ -103,6 +103,16 @@ def _of_method(arms: Sequence[Arm], ours: Arm, method: str) -> list[Arm]:
     """Return the arms of a method under the same backbone and recipe, or under none."""
     cells = [("", ""), ours.cell] if method in COUNTING else [ours.cell]
     return [one for one in arms if one.method == method and one.cell in cells]
+
+
+def _same(ours: Arm, theirs: Arm) -> bool:
+    """Return whether both are the same models: a study may vary what it varies to its own value."""
+    both = [
+        {(run.seed, run.draw, run.bytes, run.seconds): run.ranks for run in arm.runs}
+        for arm in (ours, theirs)
+    ]
+    common = both[0].keys() & both[1].keys()
+    return bool(common) and all(np.array_equal(both[0][key], both[1][key]) for key in common)
 
 
 def _bare(there: Sequence[Arm], ours: Arm) -> Arm | None:
@@ -186,7 +196,7 @@ def verdict(difference: float, corrected: float) -> str:
 
 
 def _lift(difference: float, pair: Pair, metric: str) -> float | None:
-    """Return the difference in % of theirs; none where theirs is 0."""
+    """Return the difference as a share of theirs; none where theirs is 0."""
     common = common_seeds(pair.ours, pair.theirs)
     theirs = float(np.mean(pair.theirs.values(metric, common)))
-    return 100 * difference / theirs if theirs else None
+    return difference / theirs if theirs else None
