@@ -76,7 +76,7 @@ def _checked(dataset: str, runs: Sequence[Run], test: Mapping[str, pl.DataFrame]
 
 def _models(of: Sequence[Arm], params: EvaluateParams, dataset: str) -> list[dict[str, Any]]:
     names = metric_names(params.cutoffs)
-    values = [arm.values(name) for arm in of for name in names]
+    values = (arm.values(name) for arm in of for name in names)
     estimates = iter(two_level.estimates(values, params.bootstrap_draws, "evidence", dataset))
     rows = [_model(arm, {name: next(estimates) for name in names}) for arm in of]
     shown = [row for row in rows if row["study"] in PLANE]

@@ -93,7 +93,7 @@ def rows(arms: Sequence[Arm], test: pl.DataFrame, draws: int, dataset: str) -> l
     """Return each arm's quality in each slice, with 95 % intervals over seeds and sessions."""
     found = []
     for name, mask in masks(test).items():
-        values = [arm.values(metric)[:, mask] for arm in arms for metric in METRICS]
+        values = (arm.values(metric)[:, mask] for arm in arms for metric in METRICS)
         estimates = iter(two_level.estimates(values, draws, "evidence", dataset, name))
         for arm in arms:
             backbone, recipe = arm.cell

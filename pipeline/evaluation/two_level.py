@@ -17,11 +17,11 @@ make the difference, countless where sessions do. With one seed neither does any
 the bootstrap over sessions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtr, stdtrit
 
 from pipeline import seeds
 from pipeline.evaluation.metrics import Values
@@ -51,7 +51,7 @@ class Estimate:
         if self.mean == 0:
             return 1.0
         away = abs(self.mean) / self.error if self.error else np.inf
-        return float(2 * stats.t.sf(away, self.degrees))
+        return float(2 * stdtr(self.degrees, -away))
 
     def of_metric(self) -> dict[str, float | None]:
         """Return it as figures of a metric, which is never below 0 and never above 1."""
@@ -59,7 +59,7 @@ class Estimate:
         return {"mean": self.mean, "sd": self.sd, "low": low, "high": high}
 
 
-def estimates(values: Sequence[Values], draws: int, *stream: str | int) -> list[Estimate]:
+def estimates(values: Iterable[Values], draws: int, *stream: str | int) -> list[Estimate]:
     """Return the estimate of each, all with the same draws of sessions.
 
     Args:
@@ -67,13 +67,13 @@ def estimates(values: Sequence[Values], draws: int, *stream: str | int) -> list[
         draws: resampled means.
         stream: names of this use, from which the draws are derived.
     """
-    if not values:
+    both = [(of.mean(axis=0), of.mean(axis=1)) for of in values]
+    if not both:
         return []
-    by_session = np.stack([of.mean(axis=0) for of in values])  # n S
-    drawn = _session_means(by_session, draws, *stream)
+    drawn = _session_means(np.stack([by_session for by_session, _ in both]), draws, *stream)
     return [
-        _estimate(of, means, _seed_means(of.mean(axis=1), draws, *stream))
-        for of, means in zip(values, drawn, strict=True)
+        _estimate(by_session, by_seed, means + _seed_means(by_seed, draws, *stream))
+        for (by_session, by_seed), means in zip(both, drawn, strict=True)
     ]
 
 
@@ -99,16 +99,15 @@ def _seed_means(by_seed: Values, draws: int, *stream: str | int) -> Values:
     return means
 
 
-def _estimate(values: Values, session_means: Values, seed_means: Values) -> Estimate:
-    R, S = values.shape
-    mean = float(values.mean())
-    of_seeds = float(values.mean(axis=1).var(ddof=1)) if R > 1 else 0.0
-    of_sessions = float(values.mean(axis=0).var(ddof=1)) if S > 1 else 0.0
-    seed_part, session_part = of_seeds / R, of_sessions / S
-    both = seed_part + session_part
-    degrees = (R - 1) * (both / seed_part) ** 2 if seed_part else np.inf  # Satterthwaite
-    stretch = stats.t.ppf((1 + LEVEL) / 2, degrees) / stats.norm.ppf((1 + LEVEL) / 2)
-    edges = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    low, high = mean + stretch * (np.quantile(session_means + seed_means, edges) - mean)
+def _estimate(by_session: Values, by_seed: Values, drawn: Values) -> Estimate:
+    R, S = len(by_seed), len(by_session)
+    mean = float(by_session.mean())
+    of_seeds = float(by_seed.var(ddof=1)) if R > 1 else 0.0
+    of_sessions = float(by_session.var(ddof=1)) if S > 1 else 0.0
+    variance = of_seeds / R + of_sessions / S
+    degrees = (R - 1) * (variance / (of_seeds / R)) ** 2 if of_seeds else np.inf  # Satterthwaite
+    stretch = stdtrit(degrees, (1 + LEVEL) / 2) / ndtri((1 + LEVEL) / 2) if of_seeds else 1.0
+    edges = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = mean + stretch * (edges - mean)
     sd = float(np.sqrt(of_seeds)) if R > 1 else None
-    return Estimate(mean, float(low), float(high), sd, float(np.sqrt(both)), float(degrees))
+    return Estimate(mean, float(low), float(high), sd, float(np.sqrt(variance)), float(degrees))

@@ -116,7 +116,7 @@ def run(
         usd=0.001 * labels,
         validation_ndcg=None if method == "popularity" else 0.1 + QUALITY.get(method, 0.1) / 20,
         seconds=1.5,
-        ranks=ranks(method, seed, draw, dataset, recipe, quality=quality),
+        ranks=ranks(method, seed, draw, dataset, backbone, recipe, *given, quality=quality),
     )
 
 
