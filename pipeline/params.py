@@ -195,6 +195,8 @@ class CountingParams(Section):
     candidate_power: Annotated[tuple[Share, ...], Field(min_length=1)]
     neighbours: Count
     max_length: Positive
+    title_weight: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.0,)
+    stored: Literal["pairs", "sessions"] = "pairs"
 
 
 class SharedTrainingParams(Section):
@@ -210,6 +212,16 @@ class TrainingParams(Section):
     recipes: dict[Name, RecipeParams]
     backbones: BackboneParams
     counting: CountingParams
+
+
+class ComputeParams(Section):
+    """Where difficulty and evaluate are computed; no value here changes what comes out."""
+
+    engine: Literal["local", "ray"] = "local"
+    shards: Positive = 1
+    workers: Positive = 2
+    memory_gigabytes: Annotated[float, Field(ge=0.1)] = 1
+    address: str = "local"
 
 
 class DifficultyParams(Section):
@@ -332,6 +344,16 @@ class DistillParams(Section):
         return found
 
 
+class HybridParams(Section):
+    """Counts, titles and a quantised student in one model."""
+
+    student: Literal["student", "distilled"]
+    bits: Literal[4, 8]
+    student_weight: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+    title_share: Annotated[tuple[Share, ...], Field(min_length=1)]
+    margin: Annotated[float, Field(ge=0)]
+
+
 class EvaluateParams(Section):
     """What is measured on the test part."""
 
@@ -352,12 +374,14 @@ class Params(Section):
     dataset: dict[Name, DatasetParams]
     sessions: SessionsParams
     training: TrainingParams
+    compute: ComputeParams = ComputeParams()
     difficulty: DifficultyParams
     select: SelectParams
     hints: HintsParams
     label: LabelParams
     label_transport: LabelTransportParams
     distill: DistillParams
+    hybrid: HybridParams
     evaluate: EvaluateParams
     report: ReportParams
 

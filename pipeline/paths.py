@@ -98,11 +98,17 @@ class Paths:
         """Folder with the folders ``distilled`` and ``control``."""
         return self.root / "models/distilled" / cell.folder
 
+    def hybrid(self, cell: Cell) -> Path:
+        """Folder of counts, titles and a quantised student in one model."""
+        return self.root / "models/hybrid" / cell.folder
+
     def models(self, cell: Cell) -> dict[str, Path]:
         """Folders of all models that a cell can be asked for, dumbest first."""
         return {
             "popularity": self.baselines(cell.dataset) / "popularity",
             "itemknn": self.baselines(cell.dataset) / "itemknn",
+            "itemknn_titles": self.baselines(cell.dataset) / "itemknn_titles",
+            "hybrid": self.hybrid(cell),
             "student": self.student(cell),
             "teacher": self.teacher(cell),
             "distilled": self.distilled(cell) / "distilled",
@@ -178,6 +184,24 @@ class Paths:
     def plots(self, cell: Cell) -> Path:
         """Folder of the tables behind ``dvc plots``: training, quality, selection."""
         return self.root / "reports/cells" / cell.folder / "plots"
+
+    @property
+    def grid(self) -> Path:
+        """Where grids work: sessions and models in this same layout, and a folder a unit."""
+        return self.root / ".cache/grid"
+
+    @property
+    def grids(self) -> Path:
+        """Folder with a folder for each grid that has figures."""
+        return self.root / "reports/grid"
+
+    def grid_figures(self, name: str) -> Path:
+        """A grid's figures: aggregates alone (in Git)."""
+        return self.grids / name / "figures.json"
+
+    def grid_ranks(self, name: str, dataset: str) -> Path:
+        """Folder with the tables ``runs`` and ``ranks`` that a grid's figures follow from."""
+        return self.grids / name / "ranks" / dataset
 
     @property
     def report(self) -> Path:

@@ -10,9 +10,18 @@ from pipeline.errors import DataError
 from pipeline.params import RunParams
 from pipeline.paths import Cell, Paths, cells
 
-MODELS = ("popularity", "itemknn", "student", "teacher", "distilled", "control")
+MODELS = (
+    "popularity",
+    "itemknn",
+    "itemknn_titles",
+    "hybrid",
+    "student",
+    "teacher",
+    "distilled",
+    "control",
+)
 """In the order of every table: the dumb ones first."""
-COUNTING = MODELS[:2]
+COUNTING = MODELS[:3]
 """Of a dataset, the same for every backbone, recipe and seed."""
 
 BOUGHT = ("count", "prompt_tokens", "completion_tokens", "cost_usd", "seconds")

@@ -2,11 +2,22 @@
 
 from itertools import product
 
+from torch import Tensor
+
 from pipeline import console
 from pipeline.params import CountingParams
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.itemknn import Form, ItemKnn, count_pairs, popularity_of
-from pipeline.recommenders.ranking import ndcg_at_10, target_ranks
+from pipeline.recommenders.itemknn import (
+    Form,
+    ItemKnn,
+    both_ways,
+    count_forward,
+    popularity_of,
+)
+from pipeline.recommenders.itemknn_titles import ItemKnnTitles, describe, parts_of, with_titles
+from pipeline.recommenders.packing import pack_texts
+from pipeline.recommenders.ranking import ndcg_at_10, ranks_of_mixtures, target_ranks
+from pipeline.recommenders.stored_counts import pack_pairs, pack_sessions
 
 
 def choose_itemknn(
@@ -20,9 +31,10 @@ def choose_itemknn(
     examples = validation.examples("last")
     best: tuple[ItemKnn, float] | None = None
     forms = list(product(params.recency, params.session_power, params.candidate_power))
+    forward = {decay: count_forward(training, n_items, decay) for decay in params.decay}
     pairs = list(product(params.decay, params.backward))
     for decay, backward in console.progress(pairs, "itemknn"):
-        counts = count_pairs(training, n_items, decay, params.neighbours, backward)
+        counts = both_ways(forward[decay], backward, params.neighbours)
         for recency, session_power, candidate_power in forms:
             form = Form(decay, recency, session_power, candidate_power, backward)
             model = ItemKnn(counts, popularity, form, params.max_length)
@@ -32,3 +44,41 @@ def choose_itemknn(
     if best is None:
         raise ValueError("training.counting: every list needs a value")
     return best
+
+
+def choose_titles(
+    counting: ItemKnn,
+    training: SessionBatches,
+    validation: SessionBatches,
+    texts: list[str],
+    params: CountingParams,
+) -> tuple[ItemKnnTitles, float]:
+    """Return counting with titles with the best validation NDCG@10, and that figure.
+
+    Every weight of ``params`` is tried with the counts as they are stored; of equal figures the
+    first one stays. Without any title there is nothing to weigh, and the weight is 0.
+
+    Args:
+        counting: the co-occurrence model whose form is kept.
+        training: the sessions it counted.
+        validation: the sessions that choose.
+        texts: of each item, as `titles.texts_of` gives them.  # N
+        params: weights, and the form in which counts are stored.
+    """
+    numbers = describe(counting.form, counting.max_length, params.neighbours, counting.n_items)
+    counts, packed = packed_counts(counting, training, params.stored), pack_texts(texts)
+    parts = parts_of(numbers, {**counts, "titles": packed})
+    weights = params.title_weight if any(texts) else (0.0,)
+    examples = validation.examples("last")
+    ranks = ranks_of_mixtures(parts, [(1, weight) for weight in weights], validation, examples)
+    figures = [ndcg_at_10(row) for row in ranks]
+    best = max(range(len(weights)), key=figures.__getitem__)
+    return with_titles(numbers, counts, packed, weights[best]), figures[best]
+
+
+def packed_counts(counting: ItemKnn, training: SessionBatches, stored: str) -> dict[str, Tensor]:
+    """Return what a model counted, in the form ``pairs`` or ``sessions``."""
+    if stored == "sessions":
+        return pack_sessions(training)
+    forward = count_forward(training, counting.n_items, counting.form.decay)
+    return pack_pairs(forward, counting.popularity)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
+from torch.nn import functional
 
 from pipeline.recommenders.batches import SessionBatches
 
@@ -43,6 +44,7 @@ class ItemKnn:
         self._by_candidate = torch.from_numpy(
             (np.maximum(popularity, 1.0) ** -form.candidate_power).astype(np.float32)
         )
+        self._totals = counts @ self._by_candidate.numpy()
 
     @classmethod
     def restore(cls, numbers: dict[str, Any], tensors: dict[str, Tensor]) -> "ItemKnn":
@@ -63,26 +65,49 @@ class ItemKnn:
         }
 
     def encode(self, sessions: Tensor) -> Tensor:
-        """Return the scores of all items, the padding included.  # B L -> B N+1."""
-        places = sessions.numpy()
-        B, L = places.shape
-        weights = self.form.recency ** np.arange(L - 1, -1, -1.0) * self._by_session[places]
-        weights = np.where(places > 0, weights, 0).astype(np.float32)
-        starts = np.arange(0, B * L + 1, L)
-        asked = sparse.csr_matrix((weights.ravel(), places.ravel(), starts), self._shape(B))
-        return torch.from_numpy((asked @ self.counts).toarray()) * self._by_candidate
-
-    def _shape(self, rows: int) -> tuple[int, int]:
-        return rows, self.n_items + 1
+        """Return the sessions as they are: counting needs nothing else.  # B L."""
+        return sessions
 
     def score(self, queries: Tensor, first: int, last: int) -> Tensor:
         """Return the scores of items ``first`` to ``last - 1``."""
-        return queries[:, first:last].clone()
+        found = (self._asked(queries) @ self.counts[:, first:last]).toarray()
+        return torch.from_numpy(found) * self._by_candidate[first:last]
+
+    def total(self, queries: Tensor) -> Tensor:
+        """Return the sum of each session's scores of all items, without making them.  # B."""
+        return torch.from_numpy(self._asked(queries) @ self._totals)
+
+    def _asked(self, sessions: Tensor) -> sparse.csr_matrix:
+        return weighed(sessions, self.form.recency, self._by_session)
 
 
 def popularity_of(training: SessionBatches, n_items: int) -> np.ndarray:
     """Return the training events of each item.  # N+1, float32; the padding has 0."""
     return np.bincount(training.items.numpy(), minlength=n_items + 1).astype(np.float32)
+
+
+def weighed(sessions: Tensor, recency: float, by_item: np.ndarray) -> sparse.csr_matrix:
+    """Return each session as the weights of its items.
+
+    Args:
+        sessions: item indices, padded with 0 on the left.  # B L
+        recency: factor for each place from the end.
+        by_item: a further factor of each item.  # N+1
+
+    Returns:
+        float32; the padding weighs nothing.  # B N+1
+    """
+    places = sessions.numpy()
+    B, L = places.shape
+    weights = recency ** np.arange(L - 1, -1, -1.0) * by_item[places]
+    weights = np.where(places > 0, weights, 0).astype(np.float32)
+    starts = np.arange(0, B * L + 1, L)
+    return sparse.csr_matrix((weights.ravel(), places.ravel(), starts), (B, len(by_item)))
+
+
+def to_length(sessions: Tensor, length: int) -> Tensor:
+    """Return sessions with as much padding on the left as makes them so long.  # B length."""
+    return functional.pad(sessions, (length - sessions.shape[1], 0))
 
 
 def count_pairs(
@@ -100,6 +125,11 @@ def count_pairs(
     Returns:
         float32, row = item that was clicked, column = item that is scored.  # N+1 N+1
     """
+    return both_ways(count_forward(training, n_items, decay), backward, neighbours)
+
+
+def count_forward(training: SessionBatches, n_items: int, decay: float) -> sparse.csr_matrix:
+    """Return the decayed counts of pairs in the order of the clicks.  # N+1 N+1."""
     items, session = training.items.numpy(), _session_of(training)
     size = (n_items + 1, n_items + 1)
     total = sparse.csr_matrix(size, dtype=np.float32)
@@ -107,7 +137,18 @@ def count_pairs(
         near = np.flatnonzero(session[gap:] == session[:-gap])
         weights = np.full(len(near), decay ** (gap - 1), dtype=np.float32)
         total = total + sparse.csr_matrix((weights, (items[near], items[near + gap])), shape=size)
-    both = (total + np.float32(backward) * total.T).tocsr()
+    return total.tocsr()
+
+
+def both_ways(forward: sparse.csr_matrix, backward: float, neighbours: int) -> sparse.csr_matrix:
+    """Return C of forward counts: those of the other direction too, less an item with itself.
+
+    Args:
+        forward: as `count_forward` returns it.  # N+1 N+1
+        backward: weight of the other direction.
+        neighbours: keep this many of an item's largest counts; 0 keeps all.
+    """
+    both = (forward + np.float32(backward) * forward.T).tocsr()
     both.setdiag(0)
     both.eliminate_zeros()
     both.sort_indices()

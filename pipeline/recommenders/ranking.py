@@ -1,6 +1,6 @@
 """True ranks and best items from scores, over catalogues of any length."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -35,6 +35,43 @@ def target_ranks(model: Recommender, batches: SessionBatches, examples: Tensor) 
         seen = batches.inputs(chunk, longest)  # the whole session is excluded, not only its end
         ranks[start:stop] = _ranks(scores, batches.targets(chunk), seen)
     return ranks
+
+
+def ranks_of_mixtures(
+    parts: Sequence[Recommender],
+    weights: Sequence[Sequence[float]],
+    batches: SessionBatches,
+    examples: Tensor,
+) -> Tensor:
+    """Return `target_ranks` of weighted sums of recommenders; each scores once for all sums.
+
+    Args:
+        parts: what is summed, of one catalogue.
+        weights: of each sum, a number a part.  # W P
+        batches: the sessions.
+        examples: places of first item and target.  # X 2
+
+    Returns:
+        Ranks from 1.  # W X, int32
+    """
+    ranks = torch.empty(len(weights), len(examples), dtype=torch.int32)
+    longest = int((examples[:, 1] - examples[:, 0]).max()) if len(examples) else 1
+    for start, stop in _chunks(len(examples), parts[0].n_items):
+        chunk = examples[start:stop]
+        seen, targets = batches.inputs(chunk, longest), batches.targets(chunk)
+        scores = [_scores(part, batches.inputs(chunk, part.max_length)) for part in parts]
+        for row, weights_of_one in zip(ranks, weights, strict=True):
+            row[start:stop] = _ranks(weighted_sum(scores, weights_of_one), targets, seen)
+    return ranks
+
+
+def weighted_sum(scores: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Return the sum of scores, each times its weight; what weighs nothing takes no part."""
+    total = torch.zeros_like(scores[0])
+    for one, weight in zip(scores, weights, strict=True):
+        if weight:
+            total.add_(one, alpha=weight)
+    return total
 
 
 def _ranks(scores: Tensor, targets: Tensor, seen: Tensor) -> Tensor:
@@ -107,7 +144,12 @@ def _scores(model: Recommender, sessions: Tensor) -> Tensor:
     return model.score(model.encode(sessions), 1, model.n_items + 1)
 
 
+def sessions_at_once(n_items: int) -> int:
+    """Return how many sessions are scored together: a product's last bits depend on it."""
+    return max(16, SCORES_AT_ONCE // max(n_items, 1))
+
+
 def _chunks(count: int, n_items: int) -> Iterator[tuple[int, int]]:
-    step = max(16, SCORES_AT_ONCE // max(n_items, 1))
+    step = sessions_at_once(n_items)
     for start in range(0, count, step):
         yield start, min(start + step, count)

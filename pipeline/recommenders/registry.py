@@ -19,6 +19,7 @@ from pipeline.recommenders.base import EmbeddingRecommender, Recommender
 from pipeline.recommenders.fpmc import Fpmc
 from pipeline.recommenders.gru4rec import Gru4Rec
 from pipeline.recommenders.itemknn import ItemKnn
+from pipeline.recommenders.itemknn_titles import ItemKnnTitles
 from pipeline.recommenders.popularity import Popularity
 from pipeline.recommenders.sasrec import SasRec
 from pipeline.recommenders.stamp import Stamp
@@ -44,7 +45,11 @@ class Counting(Protocol):
         ...
 
 
-COUNTING: dict[str, type[Counting]] = {"popularity": Popularity, "itemknn": ItemKnn}
+COUNTING: dict[str, type[Counting]] = {
+    "popularity": Popularity,
+    "itemknn": ItemKnn,
+    "itemknn_titles": ItemKnnTitles,
+}
 
 
 def build(
@@ -69,10 +74,11 @@ def describe(
 def save(folder: Path, description: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """Write a model's folder: equal models give equal bytes.
 
-    ``parameters`` in the description counts the stored numbers.
+    ``parameters`` in the description counts the stored numbers, unless it is given: the bytes of
+    something compressed are no numbers.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    counted = {**description, "parameters": sum(value.numel() for value in tensors.values())}
+    counted = {"parameters": sum(value.numel() for value in tensors.values()), **description}
     files.write_bytes(folder / "weights.safetensors", save_tensors(tensors))
     files.write_json(folder / "model.json", counted)
 

@@ -125,7 +125,7 @@ def test_table_has_counting_models_once_and_both_recipes(home: Paths) -> None:
     write(home, 1, 0.1, recipe="published", synthetic=False)
     write(home, 1, 0.1, recipe="strong", synthetic=False)
     text = CliRunner().invoke(app, ["results"]).stdout
-    assert text.count("popularity") == text.count("itemknn") == 1
+    assert text.count("popularity") == text.count("itemknn ") == text.count("itemknn_titles ") == 1
     assert text.count(" teacher ") == 2
     assert "fpmc published" in text
     assert "fpmc strong" in text

@@ -127,8 +127,20 @@ def test_an_item_without_training_events_scores_zero_and_breaks_nothing() -> Non
 def test_taking_a_rank_leaves_the_scores_as_they_are() -> None:
     model = ItemKnn(count_pairs(TWO, 4, 0.5, 0), popularity_of(TWO, 4), PLAIN, 20)
     queries = model.encode(padded([1]))
+    expected = model.score(queries, 1, 5).tolist()
     model.score(queries, 1, 5).fill_(-1)
-    assert queries[0].tolist() == [0, 0, 2, 0.5, 1]
+    assert model.score(queries, 1, 5).tolist() == expected == [[0, 2, 0.5, 1]]
+
+
+def test_scores_of_a_range_are_the_same_columns_and_their_sum_is_known() -> None:
+    form = Form(decay=0.5, recency=0.5, session_power=0.5, candidate_power=0.25)
+    model = ItemKnn(count_pairs(TWO, 4, 0.5, 0), popularity_of(TWO, 4), form, 20)
+    queries = model.encode(padded([1, 3], [4]))
+    every = model.score(queries, 1, 5)
+    assert torch.equal(
+        torch.cat([model.score(queries, 1, 3), model.score(queries, 3, 5)], 1), every
+    )
+    torch.testing.assert_close(model.total(queries), every.sum(1))
 
 
 def test_a_saved_model_scores_the_same(tmp_path: Path) -> None:

@@ -94,14 +94,14 @@ def test_baselines_are_counted_and_saved(params: Params, paths: Paths) -> None:
     folder = paths.baselines("chains")
     assert set(content(folder)) == {
         f"{model}/{file}"
-        for model in ("popularity", "itemknn")
+        for model in ("popularity", "itemknn", "itemknn_titles")
         for file in ("model.json", "weights.safetensors")
     }
     form = files.read_json(folder / "itemknn/model.json")["form"]
     assert form["decay"] == summary.decay
     assert form["candidate_power"] == summary.candidate_power
     assert summary.validation_ndcg > 0.5
-    for model in ("popularity", "itemknn"):
+    for model in ("popularity", "itemknn", "itemknn_titles"):
         assert registry.load(folder / model).n_items == N_ITEMS
 
 
