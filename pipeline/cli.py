@@ -50,7 +50,9 @@ def _run(stage: str, *cell: str | int) -> None:
     from pipeline import console  # noqa: PLC0415
     from pipeline.evaluation import seconds  # noqa: PLC0415
     from pipeline.paths import Cell  # noqa: PLC0415
+    from pipeline.recommenders import distributed  # noqa: PLC0415
 
+    distributed.refuse_team(stage)
     params, paths = named(*cell, made=stage not in ("teacher", "student"))
     run = import_module(f"pipeline.stages.{stage}").run
     started = time.perf_counter()
@@ -58,6 +60,8 @@ def _run(stage: str, *cell: str | int) -> None:
         counts = run(params, paths, Cell(str(cell[0]), str(cell[1]), str(cell[2]), int(cell[3])))
     else:
         counts = run(params, paths, *cell)
+    if not distributed.started().first:
+        return
     seconds.write(paths, stage, cell, time.perf_counter() - started)
     console.summary(" ".join([stage, *map(str, cell)]), counts)
 

@@ -6,6 +6,7 @@ order on training sessions must use the folds.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from pipeline import seeds
 from pipeline.errors import DataError
 from pipeline.params import DifficultyParams, TrainingParams
 from pipeline.paths import Cell
-from pipeline.recommenders import ranking
+from pipeline.recommenders import ranking, sharded
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.batches import SessionBatches
 from pipeline.recommenders.recipes import train_role
@@ -52,7 +53,11 @@ class Judged:
 
 
 def judge(
-    teacher: EmbeddingRecommender, sessions: pl.DataFrame, count: int, fold: int = -1
+    teacher: EmbeddingRecommender,
+    sessions: pl.DataFrame,
+    count: int,
+    fold: int = -1,
+    over: sharded.Over = sharded.here,
 ) -> Judged:
     """Return a teacher's view of the training sessions, their last items held back.
 
@@ -61,24 +66,46 @@ def judge(
         sessions: the table SESSIONS; only the training part is judged.
         count: candidates a session; fewer where the catalogue has no more.
         fold: what is written down about who judged.
+        over: where the work is done.
     """
     chosen = sessions.filter(pl.col("part") == "training").sort("session_id")
-    batches = SessionBatches.of(chosen)
-    examples = batches.examples("last")
-    longest = max(int(batches.offsets.diff().max()) - 1, 1) if len(chosen) else 1
-    seen = batches.inputs(examples, longest)
+    lengths = chosen["items"].list.len().to_numpy().astype(np.int64) - 1  # S, without the target
+    longest = max(int(lengths.max()), 1) if len(chosen) else 1
     count = min(count, teacher.n_items - longest)
-    candidates, _ = ranking.top_items(teacher, seen, count)
-    with torch.no_grad():
-        own = [_own_scores(teacher, chunk) for chunk in torch.split(seen, SESSIONS_AT_ONCE)]
+    items = chosen.select("items")
+    rank = partial(_ranked, teacher, longest, count)
+    ranked = over(rank, items, ranking.sessions_at_once(teacher.n_items))
+    scored = over(partial(_scored, teacher, longest), items, SESSIONS_AT_ONCE)
     return Judged(
         session_id=chosen["session_id"],
-        candidates=candidates.numpy().astype(np.int32),
-        target_rank=ranking.target_ranks(teacher, batches, examples).numpy(),
-        own_scores=torch.cat(own).numpy(),
-        present=(seen > 0).numpy(),
+        candidates=ranked["candidates"].to_numpy(),
+        target_rank=ranked["target_rank"].to_numpy(),
+        own_scores=scored["own_scores"].to_numpy(),
+        present=np.arange(longest) >= longest - lengths[:, None],
         fold=np.full(len(chosen), fold, np.int32),
     )
+
+
+def _ranked(
+    teacher: EmbeddingRecommender, longest: int, count: int, sessions: pl.DataFrame
+) -> pl.DataFrame:
+    """Return the columns ``candidates`` (S K) and ``target_rank`` of sessions."""
+    batches = SessionBatches.of(sessions)
+    examples = batches.examples("last")
+    candidates, _ = ranking.top_items(teacher, batches.inputs(examples, longest), count)
+    ranks = ranking.target_ranks(teacher, batches, examples)
+    return pl.DataFrame(
+        {"candidates": candidates.numpy().astype(np.int32), "target_rank": ranks.numpy()}
+    )
+
+
+@torch.no_grad()
+def _scored(teacher: EmbeddingRecommender, longest: int, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Return the column ``own_scores`` (S L): of each session's own items, padded on the left."""
+    batches = SessionBatches.of(sessions)
+    seen = batches.inputs(batches.examples("last"), longest)
+    own = [_own_scores(teacher, chunk) for chunk in torch.split(seen, SESSIONS_AT_ONCE)]
+    return pl.DataFrame({"own_scores": torch.cat(own).numpy()})
 
 
 def _own_scores(teacher: EmbeddingRecommender, seen: Tensor) -> Tensor:
@@ -92,6 +119,7 @@ def judge_by_folds(
     sessions: pl.DataFrame,
     n_items: int,
     root: Path,
+    over: sharded.Over = sharded.here,
 ) -> Judged:
     """Return the view of teachers that were each trained without the sessions they judge.
 
@@ -115,7 +143,7 @@ def judge_by_folds(
         held_back = chosen.filter(pl.Series(fold_of == fold))
         others = sessions.join(held_back, on="session_id", how="anti")
         trained = train_role("teacher", training, cell, others, n_items, root)
-        parts.append(judge(trained.model, held_back, params.candidates, fold))
+        parts.append(judge(trained.model, held_back, params.candidates, fold, over))
     return _joined(parts)
 
 

@@ -19,43 +19,48 @@ from pipeline.recommenders.base import EmbeddingRecommender
 SCORES_AT_ONCE = 5_000_000
 """Scores of a softmax held at a time: 20 MB, which stay in a processor's cache."""
 
+EVERY = slice(None)
+
 
 class _InBatchBpr(Function):
     @staticmethod
-    def forward(ctx: Any, queries: Tensor, targets: Tensor) -> Tensor:
-        margins = queries @ targets.T  # B B, score of row b's session for row c's target
-        margins -= (queries * targets).sum(1, keepdim=True)
+    def forward(ctx: Any, queries: Tensor, targets: Tensor, rows: slice) -> Tensor:
+        margins = queries @ targets.T  # R B, score of row b's session for row c's target
+        margins -= (queries * targets[rows]).sum(1, keepdim=True)
         loss = functional.softplus(margins).mean()  # -log sigmoid(own - other)
         slopes = margins.sigmoid_()
         total = slopes.sum(1, keepdim=True)
-        ctx.save_for_backward(
-            (targets.T @ slopes.T).T.contiguous() - total * targets,
-            (queries.T @ slopes).T.contiguous() - total * queries,
-        )
+        of_targets = (queries.T @ slopes).T.contiguous()
+        of_targets[rows] -= total * queries
+        of_queries = (targets.T @ slopes.T).T.contiguous() - total * targets[rows]
+        ctx.save_for_backward(of_queries, of_targets)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None]:
         of_queries, of_targets = ctx.saved_tensors
-        scale = outputs[0] / len(of_queries) ** 2
-        return scale * of_queries, scale * of_targets
+        scale = outputs[0] / (len(of_queries) * len(of_targets))
+        return scale * of_queries, scale * of_targets, None
 
 
-def in_batch_bpr(queries: Tensor, targets: Tensor, offsets: Tensor | float = 0.0) -> Tensor:
+def in_batch_bpr(
+    queries: Tensor, targets: Tensor, offsets: Tensor | float = 0.0, rows: slice = EVERY
+) -> Tensor:
     """Return the mean of -log sigmoid(s(b, b) - s(b, c)) over all pairs of a batch.
 
     The targets of the other rows are the negatives, as in the public code of ALKDRec; the diagonal
     adds a constant log 2 / B.
 
     Args:
-        queries: session vectors.  # B D
-        targets: vectors of the rows' targets.  # B D
-        offsets: offsets of the rows' targets, if the recipe has any.  # B
+        queries: session vectors of ``rows``.  # R D
+        targets: vectors of the targets of all rows.  # B D
+        offsets: offsets of all rows' targets, if the recipe has any.  # B
+        rows: whose margins are averaged; all of them, unless processes share the batch.
     """
     if isinstance(offsets, Tensor):  # an offset is a factor of one more feature
         queries = functional.pad(queries, (0, 1), value=1.0)
         targets = torch.cat([targets, offsets[:, None]], dim=1)
-    result: Tensor = _InBatchBpr.apply(queries, targets)  # type: ignore[no-untyped-call]
+    result: Tensor = _InBatchBpr.apply(queries, targets, rows)  # type: ignore[no-untyped-call]
     return result
 
 

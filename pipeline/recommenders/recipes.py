@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from pipeline import seeds
+from pipeline.errors import ParamsError
 from pipeline.params import FitParams, RoleParams, TrainingParams
 from pipeline.paths import Cell
 from pipeline.recommenders import losses, ranking, registry, training
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.batches import SessionBatches
+from pipeline.recommenders.distributed import ALONE, Team
 from pipeline.tables import TRAINING_LOG
 
 Role = Literal["teacher", "student"]
@@ -47,7 +49,13 @@ class Trained:
 
 
 def train_role(
-    role: Role, params: TrainingParams, cell: Cell, sessions: pl.DataFrame, n_items: int, root: Path
+    role: Role,
+    params: TrainingParams,
+    cell: Cell,
+    sessions: pl.DataFrame,
+    n_items: int,
+    root: Path,
+    team: Team = ALONE,
 ) -> Trained:
     """Train a cell's teacher or student.
 
@@ -58,19 +66,29 @@ def train_role(
         sessions: the table SESSIONS.
         n_items: real items in the catalogue.
         root: folder of unfinished trainings.
+        team: processes that train together; each is given the same trained model.
     """
     recipe = params.recipes[cell.recipe]
     own: RoleParams = getattr(recipe, role)
     backbone = getattr(params.backbones, cell.backbone)
-    device = registry.device(params.shared.device)
+    device = _device(params.shared.device, team)
     model = registry.build(cell.backbone, n_items, recipe.fit, own, backbone).to(device)
     parts = by_part(sessions, device)
-    what = (role, cell, recipe.fit, own, backbone, n_items, sessions.hash_rows().sum(), device)
+    rows, where = sessions.hash_rows().sum(), (device, team.size)
+    what = (role, cell, recipe.fit, own, backbone, n_items, rows, where)
     label = f"{role} {cell.folder}"
     folder = training_folder(root, *what)
-    log = train(model, parts, recipe.fit, own, seeds.derive(cell.seed, role), label, folder)
+    log = train(model, parts, recipe.fit, own, seeds.derive(cell.seed, role), label, folder, team)
     description = registry.describe(cell.backbone, n_items, recipe.fit, own, backbone)
     return Trained(model.cpu(), description, log)
+
+
+def _device(wanted: str, team: Team) -> torch.device:
+    if team.size > 1 and wanted not in ("auto", "cpu"):
+        raise ParamsError(
+            f"training.shared.device: torchrun trains on the processor, not on '{wanted}'; give cpu"
+        )
+    return registry.device("cpu" if team.size > 1 else wanted)
 
 
 def by_part(sessions: pl.DataFrame, device: torch.device) -> dict[str, SessionBatches]:
@@ -88,6 +106,7 @@ def train(
     seed: int,
     label: str,
     checkpoint: Path | None = None,
+    team: Team = ALONE,
 ) -> pl.DataFrame:
     """Draw a model's weights, train it by a recipe, and return the training log.
 
@@ -99,6 +118,7 @@ def train(
         seed: decides weights, shuffles and dropout.
         label: what the progress line says.
         checkpoint: folder for unfinished work.
+        team: processes that train together.
     """
     model.initialise(seeds.torch_generator(seed, "weights"))
     examples = parts["training"].examples(fit.examples)
@@ -111,32 +131,46 @@ def train(
         patience=role.patience,
         max_steps=fit.max_steps,
     )
-    loss = recipe_loss(model, parts["training"], fit, seed)
+    loss = recipe_loss(model, parts["training"], fit, seed, team)
     figure = validation_ndcg(model, parts["validation"])
-    return training.fit(model, len(examples), loss, figure, schedule, seed, label, checkpoint)
+    return training.fit(
+        model, len(examples), loss, figure, schedule, seed, label, checkpoint, team=team
+    )
 
 
 def recipe_loss(
-    model: EmbeddingRecommender, sessions: SessionBatches, fit: FitParams, seed: int
+    model: EmbeddingRecommender,
+    sessions: SessionBatches,
+    fit: FitParams,
+    seed: int,
+    team: Team = ALONE,
 ) -> Callable[[Tensor, int], Tensor]:
-    """Return the recipe's loss of a batch, as a function of example numbers and the step."""
+    """Return the recipe's loss of a batch, as a function of example numbers and the step.
+
+    With several processes it is the part that the own share of the rows has in the mean.
+    """
     examples = sessions.examples(fit.examples)
 
     def loss(rows: Tensor, step: int) -> Tensor:
+        own = team.share(len(rows))
+        if own.start == own.stop:
+            return torch.zeros((), requires_grad=True)
         chosen = examples[rows.to(examples.device)]
-        queries = model.encode(sessions.inputs(chosen, fit.max_length))
-        targets = sessions.targets(chosen)
+        queries = model.encode(sessions.inputs(chosen[own], fit.max_length))
+        return mean(queries, sessions.targets(chosen), own, step) * (len(queries) / len(rows))
+
+    def mean(queries: Tensor, targets: Tensor, own: slice, step: int) -> Tensor:
         if fit.loss == "in_batch_bpr":
             vectors, offsets = model.item_vectors(targets), model.item_offsets(targets)
-            return losses.in_batch_bpr(queries, vectors, offsets)
+            return losses.in_batch_bpr(queries, vectors, offsets, own)
         if fit.loss == "softmax":
             every = slice(1, None)  # the padding is no item
             bias = None if model.bias is None else model.bias[every]
             vectors = model.item_vectors(every)
-            return losses.softmax_cross_entropy(queries, vectors, bias, targets - 1)
+            return losses.softmax_cross_entropy(queries, vectors, bias, targets[own] - 1)
         generator = seeds.torch_generator(seed, "negatives", step)
         drawn = torch.randint(1, model.n_items + 1, (fit.sampled_negatives,), generator=generator)
-        return losses.sampled_softmax(model, queries, targets, drawn.to(targets.device))
+        return losses.sampled_softmax(model, queries, targets[own], drawn.to(targets.device))
 
     return loss
 

@@ -6,7 +6,7 @@ before, so that an interrupted training goes on to the same bytes.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pipeline import console, seeds
 from pipeline.recommenders.checkpoint import Checkpoint
+from pipeline.recommenders.distributed import ALONE, Team
 from pipeline.tables import TRAINING_LOG
 
 
@@ -54,6 +55,7 @@ def fit(
     label: str,
     checkpoint: Path | None = None,
     after_step: Callable[[torch.optim.Optimizer, int], None] | None = None,
+    team: Team = ALONE,
 ) -> pl.DataFrame:
     """Train ``model`` in place, leave it with its best weights, and return the training log.
 
@@ -68,6 +70,7 @@ def fit(
         checkpoint: folder for unfinished work; a training that was cut off goes on from there.
         after_step: called with the optimiser and the step's number once the weights have moved,
             their gradients still there; what it keeps for itself no checkpoint holds.
+        team: processes that train together; then ``loss_of`` gives this one's part of the loss.
 
     Returns:
         A `TRAINING_LOG` table: a row an evaluation, step 0 included.
@@ -79,31 +82,36 @@ def fit(
         fused=True,
     )
     saved = Checkpoint(checkpoint)
-    state = _resume(saved, model, optimizer) or _first(model, validate, schedule.average > 0)
+    measure = partial(team.agreed, validate)
+    state = _resume(saved, model, optimizer) or _first(model, measure, schedule.average > 0)
+    team.refuse_different(state.step)
     steps = range(state.step, schedule.max_steps)
     losses: list[Tensor] = []
     with torch.random.fork_rng(devices=[]):
-        for step in console.progress(steps, label, total=len(steps)):
-            _seed_dropout(seeds.derive(seed, "step", step))
+        for step in console.progress(steps, label, total=len(steps)) if team.first else steps:
+            _seed_dropout(seeds.derive(seed, "step", step, *team.names))
             model.train()
             loss = loss_of(batch_of(examples, schedule.batch, step, seed), step)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+            team.add_up(model)
             optimizer.step()
             if after_step is not None:
                 after_step(optimizer, step)
             losses.append(loss.detach())
             _move_mean(state, model, step, schedule.average)
             if (step + 1) % schedule.evaluate_every == 0:
-                _evaluate(state, step + 1, model, validate, losses)
+                loss_seen = team.total(float(torch.stack(losses).mean()))
                 losses.clear()
+                _evaluate(state, step + 1, model, measure, loss_seen)
                 if state.since_best >= schedule.patience:
                     break
-                if saved.due():
+                if team.first and saved.due():
                     saved.write(*_parts(state, model, optimizer))
     set_weights(model, state.best_weights)
     model.eval()
-    saved.remove()
+    if team.first:
+        saved.remove()
     return _log(state)
 
 
@@ -149,7 +157,7 @@ def _evaluate(
     step: int,
     model: nn.Module,
     validate: Callable[[], float],
-    losses: list[Tensor],
+    loss: float,
 ) -> None:
     current = weights_of(model) if state.mean_weights else {}
     if current:
@@ -157,7 +165,7 @@ def _evaluate(
     model.eval()
     figure = validate()
     state.step = step
-    state.log.append((step, float(torch.stack(losses).mean()), figure))
+    state.log.append((step, loss, figure))
     if figure > state.best:
         state.best, state.since_best, state.best_weights = figure, 0, weights_of(model)
     else:

@@ -1,7 +1,8 @@
 """List the teacher's candidates for each training session and say how hard the session is.
 
 Reads SESSIONS, CATALOG and the teacher; obeys ``difficulty`` (and the recipe, where ``folds`` asks
-for teachers that have not seen the session); writes DIFFICULTY and ``summary.json``.
+for teachers that have not seen the session); writes DIFFICULTY and ``summary.json``. ``compute``
+says where it is computed.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from pipeline import files
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths
-from pipeline.recommenders import registry
+from pipeline.recommenders import registry, sharded
 from pipeline.recommenders.crossfit import judge, judge_by_folds
 from pipeline.selection.difficulty import difficulty
 from pipeline.tables import CATALOG, DIFFICULTY, SESSIONS
@@ -31,13 +32,14 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     sessions = SESSIONS.read(paths.sessions(cell.dataset))
     n_items = len(CATALOG.read(paths.sessions(cell.dataset)))
 
-    if params.difficulty.folds:
-        judged = judge_by_folds(
-            params.training, params.difficulty, cell, sessions, n_items, paths.checkpoints
-        )
-    else:
-        teacher = registry.load_neural(paths.teacher(cell))
-        judged = judge(teacher, sessions, params.difficulty.candidates)
+    with sharded.engine(params.compute) as over:
+        if params.difficulty.folds:
+            judged = judge_by_folds(
+                params.training, params.difficulty, cell, sessions, n_items, paths.checkpoints, over
+            )
+        else:
+            teacher = registry.load_neural(paths.teacher(cell))
+            judged = judge(teacher, sessions, params.difficulty.candidates, over=over)
     table = judged.table(difficulty(judged.own_scores, judged.present))
 
     ranks = table["target_rank"].to_numpy()

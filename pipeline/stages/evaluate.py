@@ -2,10 +2,11 @@
 
 Reads the tables ``sessions``, ``catalog``, ``difficulty``, ``selected``, ``labelled``, and models.
 Writes the table ``ranks``, ``metrics.json`` and the tables behind the plots. Obeys the sections
-``evaluate`` and ``dataset.<name>``.
+``evaluate`` and ``dataset.<name>``; ``compute`` says where the ranks are computed.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -16,9 +17,10 @@ from pipeline.evaluation import cell as figures
 from pipeline.evaluation import plots
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths
-from pipeline.recommenders import registry
+from pipeline.recommenders import registry, sharded
+from pipeline.recommenders.base import Recommender
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.ranking import target_ranks
+from pipeline.recommenders.ranking import sessions_at_once, target_ranks
 from pipeline.tables import CATALOG, DIFFICULTY, LABELLED, RANKS, SELECTED, SESSIONS, TRAINING_LOG
 
 
@@ -42,7 +44,8 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     )
 
     loop = console.progress(folders.items(), "ranking", total=len(folders))
-    ranks = pl.concat([_ranked(name, folder, test) for name, folder in loop])
+    with sharded.engine(params.compute) as over:
+        ranks = pl.concat([_ranked(name, folder, test, over) for name, folder in loop])
     by_model = figures.by_model(ranks)
     found = figures.models(by_model, params.evaluate.cutoffs)
     differences = figures.differences(by_model, params.evaluate, cell.seed, cell.dataset)
@@ -80,16 +83,17 @@ def _test_part(folder: Path) -> pl.DataFrame:
     )
 
 
-def _ranked(name: str, folder: Path, test: pl.DataFrame) -> pl.DataFrame:
-    batches = SessionBatches.of(test)
-    ranks = target_ranks(registry.load(folder), batches, batches.examples("last"))
-    return test.select(
-        pl.lit(name).alias("model"),
-        "session_id",
-        "target",
-        pl.Series("rank", ranks.numpy(), dtype=pl.Int32),
-        "cold",
-    )
+def _ranked(name: str, folder: Path, test: pl.DataFrame, over: sharded.Over) -> pl.DataFrame:
+    model = registry.load(folder)
+    ranks = over(partial(_ranks, model), test.select("items"), sessions_at_once(model.n_items))
+    model_name = pl.lit(name).alias("model")
+    return test.select(model_name, "session_id", "target", ranks["rank"], "cold")
+
+
+def _ranks(model: Recommender, sessions: pl.DataFrame) -> pl.DataFrame:
+    batches = SessionBatches.of(sessions)
+    ranks = target_ranks(model, batches, batches.examples("last"))
+    return pl.DataFrame({"rank": pl.Series(ranks.numpy(), dtype=pl.Int32)})
 
 
 def _logs(folders: dict[str, Path]) -> dict[str, pl.DataFrame]:

@@ -167,7 +167,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return root / "one"
 
     monkeypatch.setattr(recipes, "training_folder", note)
-    monkeypatch.setattr(training, "fit", lambda *_: None)
+    monkeypatch.setattr(training, "fit", lambda *_, **__: None)
     frame, params = chain_sessions(20, 10), training_params()
     other = frame.with_columns(items=pl.col("items").list.reverse())
     moved = frame.with_columns(part=pl.lit("training"))
