@@ -12,9 +12,9 @@ import numpy as np
 
 from pipeline import seeds
 from pipeline.evaluation import signs, two_level
-from pipeline.evaluation.intervals import sessions_needed
 from pipeline.evaluation.metrics import Values
 from pipeline.evaluation.multiple import holm
+from pipeline.evaluation.power import needed
 from pipeline.evaluation.runs import COUNTING, Arm, common_seeds
 
 METRICS = ("ndcg@10", "recall@10")
@@ -84,7 +84,7 @@ def pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
     """Yield the pairs with a common seed, in the order of the arms."""
     for ours in arms:
         for theirs in _references(arms, ours):
-            if theirs is not None and common_seeds(ours, theirs) and not _same(ours, theirs):
+            if theirs is not None and common_seeds(ours, theirs):
                 yield Pair(ours, theirs)
 
 
@@ -96,7 +96,8 @@ def _references(arms: Sequence[Arm], ours: Arm) -> Iterator[Arm | None]:
         if alike or method in LENT.get(ours.study, ()):
             yield next(iter(alike), _bare(there, ours))
     if ours.study in OF_THE_SAME and ours.setting:
-        yield _bare(_of_method(arms, ours, ours.method), ours)
+        own = _bare(_of_method(arms, ours, ours.method), ours)
+        yield None if own is None or _same(ours, own) else own
 
 
 def _of_method(arms: Sequence[Arm], ours: Arm, method: str) -> list[Arm]:
@@ -156,6 +157,7 @@ def _row(
     generator = seeds.generator(0, "evidence", dataset, "signs", *pair.names, metric)
     over_sessions = signs.randomisation(mean_of_seeds, drawn, generator)
     over_seeds = estimate.p if len(of) > 1 else None
+    more = needed(of)
     backbone, recipe = pair.ours.cell
     return {
         "study": pair.ours.study,
@@ -175,7 +177,8 @@ def _row(
         "p": max(over_sessions, over_seeds or 0.0),
         "effect": effect(mean_of_seeds),
         "lift": _lift(estimate.mean, pair, metric),
-        "sessions_needed": sessions_needed(mean_of_seeds),
+        "sessions_needed": more.sessions,
+        "seeds_needed": more.seeds,
     }
 
 

@@ -127,7 +127,7 @@ def test_a_comparison_by_hand() -> None:
     assert row["lift"] == pytest.approx(0.5 / 0.125)
     assert row["effect"] == pytest.approx(0.5 / np.sqrt(1 / 3))
     assert row["p_sessions"] == pytest.approx(0.5, abs=0.05)  # 2 of 4 patterns of two signs
-    assert row["sessions_needed"] == np.ceil((2.8 * np.sqrt(1 / 3) / 0.5) ** 2)
+    assert (row["sessions_needed"], row["seeds_needed"]) == (11, None)  # (2.8 · .577 / .5)²
     assert row["low"] <= row["difference"] <= row["high"]
     assert row["verdict"] == UNKNOWN
 
@@ -153,6 +153,15 @@ def test_one_seed_says_nothing_of_other_seeds() -> None:
     row = compared(arms([run("exact", 1), run("student", 1)]), 200, "made")[0]
     assert row["p_seeds"] is None
     assert row["p"] == row["p_sessions"]
+
+
+def test_models_that_validation_left_as_they_were_are_compared_all_the_same() -> None:
+    runs = [run("student", seed) for seed in (1, 2)]
+    kept = [replace(one, method="exact") for one in runs]
+    for row in compared(arms([*runs, *kept]), 200, "made"):
+        assert (row["difference"], row["low"], row["high"]) == (0, 0, 0)
+        assert (row["p"], row["effect"], row["sessions_needed"]) == (1, None, None)
+        assert row["verdict"] == UNKNOWN
 
 
 def test_all_comparisons_of_a_study_are_corrected_together() -> None:
