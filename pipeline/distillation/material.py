@@ -45,6 +45,11 @@ class Learned:
     index_bytes: int = 0
     """What it takes to say where the numbers of a sparse model are."""
 
+    @property
+    def bytes(self) -> int:
+        """What the numbers take in float32, and their places."""
+        return 4 * self.numbers + self.index_bytes
+
 
 class Knowledge(nn.Module):
     """A rival's share of the loss; what it trains along with the student is thrown away.

@@ -41,6 +41,7 @@ def learn(name: str, material: Material, weight: float, lesson: Lesson) -> Learn
     teacher, student = material.teacher, material.student
     if type(teacher) is not type(student) or teacher.n_items != student.n_items:
         raise ValueError("teacher and student are of two backbones or catalogues")
+    teacher.eval()
     return RIVALS[name](material, weight, lesson)
 
 

@@ -96,7 +96,10 @@ def test_zeros_stay_zero_while_it_learns_and_when_it_is_loaded(
     assert nonzero(result.model) <= result.numbers - vectors(result.model)
     assert nonzero(result.model) > 0.8 * (result.numbers - vectors(result.model))
     assert result.built_as == "teacher"
-    assert result.index_bytes > 0
+    assert result.index_bytes == sum(
+        -(-weight.numel() // 8) for _, weight, _ in matrices(result.model)
+    )
+    assert result.bytes == 4 * result.numbers + result.index_bytes
     for _, weight, padded in matrices(result.model):
         assert (weight[int(padded) :] != 0).any(1).all()
     registry.save_neural(
