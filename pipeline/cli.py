@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.grid.cli import grid
 from pipeline.labelling.cli import DatasetName, labels
 from pipeline.project import named
 
@@ -89,6 +90,7 @@ _dataset_stage("hints", "Have each teacher's behaviour summarised for the prompt
 _dataset_stage("label", "Have the LLM rank the selected sessions' candidates (can cost).")
 _cell_stage("labelled", "Read rankings from the raw answers (free).")
 _cell_stage("distill", "Fine-tune the student on the rankings, and the control without them.")
+_cell_stage("hybrid", "Put counts, titles and the student into one model.")
 _cell_stage("evaluate", "Rank the test targets with every model.")
 
 
@@ -112,14 +114,20 @@ def _results(
 
 @app.command("recommend", rich_help_panel=RESULTS)
 def _recommend(
-    dataset: DatasetName,
-    backbone: BackboneName,
-    recipe: RecipeName,
-    seed: Seed,
-    items: Annotated[list[str], typer.Argument(help="Identifiers or titles, oldest first.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[DATASET BACKBONE RECIPE SEED] ITEM...",
+            help="A cell (not with --from), then identifiers or titles, oldest first.",
+        ),
+    ],
     model: Annotated[
         str, typer.Option(help="distilled, student, teacher, control, itemknn or popularity.")
     ] = "distilled",
+    exported: Annotated[
+        Path | None,
+        typer.Option("--from", help="A folder of `distilrec export`, in place of a cell."),
+    ] = None,
     top: Annotated[int, typer.Option(help="How many items.", min=1)] = 10,
     catalog: Annotated[
         Path | None, typer.Option(help="Recommend from this file alone (item_id, title).")
@@ -127,16 +135,59 @@ def _recommend(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Recommend items after a session typed here."""
-    _, paths = named(dataset, backbone, recipe, seed)  # before torch is loaded
-    from pipeline.paths import Cell  # noqa: PLC0415
-    from pipeline.recommenders import answers, recommend  # noqa: PLC0415
+    if exported is not None:
+        from pipeline.export import runtime  # noqa: PLC0415 - loads no torch
 
-    cell = Cell(dataset, backbone, recipe, seed)
-    answer = recommend.ask(paths, cell, model, items, top, catalog)
+        answer = runtime.ask(exported, words, top, catalog)
+    else:
+        cell, items = _cell_and_items(words)
+        _, paths = named(*cell)  # before torch is loaded
+        from pipeline.paths import Cell  # noqa: PLC0415
+        from pipeline.recommenders import recommend  # noqa: PLC0415
+
+        answer = recommend.ask(paths, Cell(*cell), model, items, top, catalog)
+    from pipeline.recommenders import answers  # noqa: PLC0415
+
     answers.show(answer, as_json=as_json)
 
 
+def _cell_and_items(words: list[str]) -> tuple[tuple[str, str, str, int], list[str]]:
+    """Return the cell that the first four words name, and the items after it."""
+    if len(words) < 5:
+        raise typer.BadParameter("give DATASET BACKBONE RECIPE SEED and at least one item")
+    dataset, backbone, recipe, seed = words[:4]
+    if not seed.isdecimal():
+        raise typer.BadParameter(f"SEED: '{seed}' is not a whole number from 0")
+    return (dataset, backbone, recipe, int(seed)), words[4:]
+
+
+@app.command("export", rich_help_panel=RESULTS)
+def _export(
+    dataset: DatasetName,
+    backbone: BackboneName,
+    recipe: RecipeName,
+    seed: Seed,
+    model: Annotated[
+        str, typer.Option(help="distilled, student, teacher or control.")
+    ] = "distilled",
+    to: Annotated[
+        Path | None, typer.Option(help="A new or empty folder; models/exported/... without it.")
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Item tables in a byte a number.")] = False,
+) -> None:
+    """Write a model as a folder with an ONNX graph, for a phone or a server (extra `serve`)."""
+    params, paths = named(dataset, backbone, recipe, seed)  # before torch is loaded
+    from pipeline import console  # noqa: PLC0415
+    from pipeline.export import exporting  # noqa: PLC0415
+    from pipeline.paths import Cell  # noqa: PLC0415
+
+    cell = Cell(dataset, backbone, recipe, seed)
+    written = exporting.run(params, paths, cell, model, to, int8=int8)
+    console.summary(f"export {cell.folder} {model}", written)
+
+
 app.add_typer(labels, name="labels", rich_help_panel=RESULTS)
+app.add_typer(grid, name="grid", rich_help_panel=RESULTS)
 
 
 def main() -> None:

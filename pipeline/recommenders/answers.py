@@ -38,10 +38,11 @@ def assembled(
 ) -> Answer:
     """Return the first items of a ranking that may be shown, and the items that cannot be scored.
 
-    Items without a training event are never recommended: their weights were never learnt.
+    Items of which the model knows nothing are never recommended.
 
     Args:
-        catalog: `item_index` (1, 2, ...), `item_id`, `title`, `cold` (no training event).
+        catalog: `item_index` (1, 2, ...), `item_id`, `title`, `cold` (no training event, and no
+            title that the model reads).
         session: item indices, oldest first.
         ranked: `item_index`, `score`, best first, none of the session's own.
         count: how many items, fewer if fewer can be scored.

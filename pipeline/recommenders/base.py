@@ -38,6 +38,15 @@ class Recommender(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsTitles(Protocol):
+    """A recommender that can score items without a training event."""
+
+    def scorable(self) -> Tensor:
+        """Return which items it knows something of.  # N+1, bool."""
+        ...
+
+
 class EmbeddingRecommender(nn.Module):
     """Item tables and the inner product that all neural backbones share.
 

@@ -14,7 +14,13 @@ from pipeline.recommenders.itemknn import (
     count_forward,
     popularity_of,
 )
-from pipeline.recommenders.itemknn_titles import ItemKnnTitles, describe, parts_of, with_titles
+from pipeline.recommenders.itemknn_titles import (
+    ItemKnnTitles,
+    counts_of,
+    describe,
+    titles_of,
+    with_titles,
+)
 from pipeline.recommenders.packing import pack_texts
 from pipeline.recommenders.ranking import ndcg_at_10, ranks_of_mixtures, target_ranks
 from pipeline.recommenders.stored_counts import pack_pairs, pack_sessions
@@ -67,7 +73,8 @@ def choose_titles(
     """
     numbers = describe(counting.form, counting.max_length, params.neighbours, counting.n_items)
     counts, packed = packed_counts(counting, training, params.stored), pack_texts(texts)
-    parts = parts_of(numbers, {**counts, "titles": packed})
+    stored = {**counts, "titles": packed}
+    parts = (counts_of(numbers, stored), titles_of(numbers, stored))
     weights = params.title_weight if any(texts) else (0.0,)
     examples = validation.examples("last")
     ranks = ranks_of_mixtures(parts, [(1, weight) for weight in weights], validation, examples)

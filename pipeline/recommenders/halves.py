@@ -18,3 +18,8 @@ def weighing(sessions: pl.DataFrame) -> pl.Series:
 def without_weighing(sessions: pl.DataFrame) -> pl.DataFrame:
     """Return the sessions less the half of the validation part that weighs."""
     return sessions.filter(~(weighing(sessions) & (sessions["part"] == "validation")))
+
+
+def weighing_half(sessions: pl.DataFrame) -> pl.DataFrame:
+    """Return the half of the validation part that weighs."""
+    return sessions.filter(weighing(sessions) & (sessions["part"] == "validation"))

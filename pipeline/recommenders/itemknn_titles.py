@@ -45,7 +45,7 @@ class ItemKnnTitles(Mixture):
 
     def __init__(self, numbers: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         self.numbers, self._tensors = numbers, tensors
-        self.counts, self.titles = parts_of(numbers, tensors)
+        self.counts, self.titles = counts_of(numbers, tensors), titles_of(numbers, tensors)
         super().__init__([self.counts, self.titles], [1, numbers["title_weight"]])
 
     @classmethod
@@ -58,8 +58,8 @@ class ItemKnnTitles(Mixture):
         return self._tensors
 
     def scorable(self) -> Tensor:
-        """Return which items have a training event or, if titles weigh, a title.  # N+1, bool."""
-        return scorable(self.counts, self.titles, self.numbers["title_weight"])
+        """Return which items have a training event or a title that weighs.  # N+1, bool."""
+        return torch.from_numpy(self.counts.counting.popularity > 0) | self.titles.titled()
 
 
 def describe(form: Form, max_length: int, neighbours: int, n_items: int) -> dict[str, Any]:
@@ -77,22 +77,18 @@ def with_titles(
     return ItemKnnTitles({**numbers, **known}, kept)
 
 
-def parts_of(
-    numbers: dict[str, Any], tensors: dict[str, Tensor]
-) -> tuple[CountShares, TitleCosines]:
-    """Return counts and titles as recommenders, from what was stored."""
-    n_items, length = numbers["n_items"], numbers["max_length"]
+def counts_of(numbers: dict[str, Any], tensors: dict[str, Tensor]) -> CountShares:
+    """Return the counts that were stored, as a recommender."""
     form = Form(**numbers["form"])
-    forward, popularity = unpack(tensors, n_items, form.decay)
+    forward, popularity = unpack(tensors, numbers["n_items"], form.decay)
     counts = both_ways(forward, form.backward, numbers["neighbours"])
+    return CountShares(ItemKnn(counts, popularity, form, numbers["max_length"]))
+
+
+def titles_of(numbers: dict[str, Any], tensors: dict[str, Tensor]) -> TitleCosines:
+    """Return the titles that were stored, as a recommender; empty ones if none were."""
+    n_items = numbers["n_items"]
     texts = unpack_texts(tensors["titles"]) if "titles" in tensors else [""] * n_items
     if len(texts) != n_items:
         raise ValueError(f"{len(texts)} titles of {n_items} items")
-    counting = ItemKnn(counts, popularity, form, length)
-    return CountShares(counting), TitleCosines(texts, form.recency, length)
-
-
-def scorable(counts: CountShares, titles: TitleCosines, weight: float) -> Tensor:
-    """Return which items are more than a draw: counted ones and, if titles weigh, titled ones."""
-    counted = torch.from_numpy(counts.counting.popularity > 0)
-    return counted | titles.titled() if weight else counted
+    return TitleCosines(texts, numbers["form"]["recency"], numbers["max_length"])

@@ -135,8 +135,12 @@ def _best(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 def ndcg_at_10(ranks: Tensor) -> float:
     """Return the mean of 1 / log2(rank + 1) over ranks up to 10, else 0: what is validated."""
-    gains = torch.where(ranks <= 10, 1 / torch.log2(ranks.double() + 1), 0.0)
-    return float(gains.mean())
+    return float(gains_at_10(ranks).mean())
+
+
+def gains_at_10(ranks: Tensor) -> Tensor:
+    """Return NDCG@10 of each rank.  # ..., float64."""
+    return torch.where(ranks <= 10, 1 / torch.log2(ranks.double() + 1), 0.0)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from pipeline.errors import DataError
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import registry
 from pipeline.recommenders.answers import Answer, assembled, find_item, read_offer
-from pipeline.recommenders.base import Recommender
+from pipeline.recommenders.base import KnowsTitles, Recommender
 from pipeline.recommenders.ranking import top_items
 from pipeline.tables import CATALOG
 
@@ -60,5 +60,14 @@ def answer(
         {"item_index": best[0].numpy(), "score": scores[0].numpy()},
         schema={"item_index": pl.Int32, "score": pl.Float64},
     )
-    known = catalog.with_columns(cold=pl.col("training_events") == 0)
-    return assembled(known, session, ranked, count, offer)
+    return assembled(catalog.with_columns(_cold(model, catalog)), session, ranked, count, offer)
+
+
+def _cold(model: Recommender, catalog: pl.DataFrame) -> pl.Series:
+    """Return which items the model knows nothing of: their weights were never learnt.
+
+    A model that knows titles scores an item without a training event by its title.
+    """
+    if isinstance(model, KnowsTitles):
+        return pl.Series("cold", ~model.scorable()[1:].numpy())
+    return (catalog["training_events"] == 0).alias("cold")

@@ -18,9 +18,11 @@ from pipeline.recommenders.attenmixer import AttenMixer
 from pipeline.recommenders.base import EmbeddingRecommender, Recommender
 from pipeline.recommenders.fpmc import Fpmc
 from pipeline.recommenders.gru4rec import Gru4Rec
+from pipeline.recommenders.hybrid import Hybrid, of_student
 from pipeline.recommenders.itemknn import ItemKnn
 from pipeline.recommenders.itemknn_titles import ItemKnnTitles
 from pipeline.recommenders.popularity import Popularity
+from pipeline.recommenders.quantised import dequantise
 from pipeline.recommenders.sasrec import SasRec
 from pipeline.recommenders.stamp import Stamp
 from pipeline.recommenders.training import set_weights, weights_of
@@ -98,6 +100,8 @@ def load(folder: Path) -> Recommender:
         described, tensors = _read(folder)
         if described["model"] in COUNTING:
             return COUNTING[described["model"]].restore(described, tensors)
+        if described["model"] == "hybrid":
+            return _hybrid(described, tensors)
         return _neural(described, tensors)
 
 
@@ -109,6 +113,16 @@ def load_neural(folder: Path) -> EmbeddingRecommender:
     """
     with _readable(folder):
         return _neural(*_read(folder))
+
+
+def load_titles(folder: Path) -> ItemKnnTitles:
+    """Return counting with titles as it was saved in a folder.
+
+    Raises:
+        DataError: the folder is missing or damaged.
+    """
+    with _readable(folder):
+        return ItemKnnTitles(*_read(folder))
 
 
 @contextmanager
@@ -126,6 +140,13 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return described, load_tensors((folder / "weights.safetensors").read_bytes())
 
 
+def _hybrid(described: dict[str, Any], tensors: dict[str, Tensor]) -> Hybrid:
+    students = [
+        _neural(one, of_student(tensors, place)) for place, one in enumerate(described["students"])
+    ]
+    return Hybrid(described, tensors, students)
+
+
 def _neural(described: dict[str, Any], tensors: dict[str, Tensor]) -> EmbeddingRecommender:
     name = described["model"]
     own_class = BackboneParams.model_fields[name].annotation
@@ -138,7 +159,8 @@ def _neural(described: dict[str, Any], tensors: dict[str, Tensor]) -> EmbeddingR
         RoleParams.model_validate(described["role"]),
         own_class.model_validate(described["backbone"]),
     )
-    set_weights(model, tensors)
+    known = dequantise(tensors, described["bits"]) if "bits" in described else tensors
+    set_weights(model, known)
     return model.eval()
 
 

@@ -79,7 +79,14 @@ def unpack(
     values = (levels / LEVELS) ** 2 * float(tensors["pairs.largest"])
     shape = (n_items + 1, n_items + 1)
     forward = sparse.csr_matrix((values.astype(np.float32), columns, starts), shape=shape)
-    return forward, unpack_numbers(tensors["popularity"]).astype(np.float32)
+    return forward, popularity_in(tensors, n_items)
+
+
+def popularity_in(tensors: dict[str, Tensor], n_items: int) -> np.ndarray:
+    """Return the training events of each item, from either form.  # N+1, float32."""
+    if "sessions.items" in tensors:
+        return popularity_of(_sessions(tensors), n_items)
+    return unpack_numbers(tensors["popularity"]).astype(np.float32)
 
 
 def numbers_in(tensors: dict[str, Tensor]) -> int:

@@ -11,9 +11,12 @@ from pipeline.errors import DataError
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import registry
 from pipeline.recommenders.answers import Answer, find_item, read_offer, show
+from pipeline.recommenders.counting import choose_itemknn, choose_titles
 from pipeline.recommenders.popularity import Popularity
 from pipeline.recommenders.recommend import answer, ask
+from pipeline.recommenders.titles import texts_of
 from pipeline.tables import CATALOG
+from tests.recommenders.toys import SHIPPED, batches
 
 CELL = Cell("films", "fpmc", "strong", 1)
 TITLES = ["Alien", "Aliens", "Heat", "heat", "Ran", "Solaris [1972]"]
@@ -85,6 +88,22 @@ def test_an_item_without_training_events_is_named_and_not_recommended(
     found = answer(MODEL, catalog, [3], 10)
     assert "Solaris [1972]" not in found.items["title"]
     assert found.unscored.rows() == [("Ran", "Solaris [1972]", "no event in training")]
+
+
+def test_a_model_that_knows_titles_recommends_items_without_training_events(
+    catalog: pl.DataFrame,
+) -> None:
+    titles = catalog.with_columns(
+        title=pl.Series(["Alien", "Alien 2", "Heat", "heat 2", "Ran", "Alien 3"]),
+        training_events=pl.Series([2, 2, 1, 1, 0, 0], dtype=pl.UInt32),
+    )
+    sessions = batches([1, 2], [2, 1], [3, 4])
+    params = SHIPPED.training.counting.model_copy(update={"title_weight": (0.5,)})
+    counted, _ = choose_itemknn(sessions, sessions, 6, params)
+    model, _ = choose_titles(counted, sessions, sessions, texts_of(titles), params)
+    found = answer(model, titles, [1], 10)
+    assert found.items["title"].to_list()[:2] == ["Alien 2", "Alien 3"]
+    assert found.unscored.rows() == [("15", "Ran", "no event in training")]
 
 
 def test_only_what_the_catalogue_file_offers_is_recommended(

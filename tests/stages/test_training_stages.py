@@ -13,8 +13,10 @@ from pipeline.paths import Cell, Paths
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.batches import SessionBatches
+from pipeline.recommenders.halves import weighing_half
+from pipeline.recommenders.ranking import ndcg_at_10, target_ranks
 from pipeline.recommenders.recipes import validation_ndcg
-from pipeline.stages import baselines, difficulty, distill, student, teacher
+from pipeline.stages import baselines, difficulty, distill, hybrid, student, teacher
 from pipeline.tables import CATALOG, DIFFICULTY, LABELLED, SESSIONS, TRAINING_LOG
 from tests.distillation.test_pairs import labelled
 from tests.recommenders.toys import N_ITEMS, SHIPPED, chain_sessions, training_params
@@ -105,6 +107,31 @@ def test_baselines_are_counted_and_saved(params: Params, paths: Paths) -> None:
         assert registry.load(folder / model).n_items == N_ITEMS
 
 
+@pytest.mark.parametrize("source", ["student", "distilled"])
+def test_a_hybrid_holds_what_the_cell_s_student_and_counts_are_worth(
+    source: str, params: Params, paths: Paths
+) -> None:
+    changes = {"student": source, "margin": 0.0}
+    params = params.model_copy(update={"hybrid": params.hybrid.model_copy(update=changes)})
+    baselines.run(params, paths, "chains")
+    student.run(params, paths, CELL)
+    if source == "distilled":
+        write_labels(paths)
+        distill.run(params, paths, CELL)
+    summary = hybrid.run(params, paths, CELL)
+    folder = paths.hybrid(CELL)
+    assert set(content(folder)) == {"model.json", "weights.safetensors"}
+    assert summary.bytes == sum(map(len, content(folder).values()))
+    model, described = registry.load(folder), files.read_json(folder / "model.json")
+    weights = {"counts": 1, "titles": summary.title_weight, "students": summary.student_weight}
+    assert described["weights"] == weights
+    assert len(described["students"]) == (1 if summary.student_weight else 0)
+    weighs = SessionBatches.of(weighing_half(FRAME))
+    found = ndcg_at_10(target_ranks(model, weighs, weighs.examples("last")))
+    assert found == pytest.approx(summary.half_ndcg)
+    assert summary.half_ndcg >= summary.without_student_ndcg
+
+
 @pytest.mark.parametrize("folds", [0, 3])
 def test_difficulty_lists_candidates_of_every_training_session(
     folds: int, params: Params, paths: Paths
@@ -155,6 +182,7 @@ def test_every_stage_writes_the_same_bytes_again(params: Params, paths: Paths) -
             stage.run(params, paths, CELL)
         write_labels(paths)
         distill.run(params, paths, CELL)
+        hybrid.run(params, paths, CELL)
         return content(paths.root)
 
     first = make()
@@ -164,6 +192,7 @@ def test_every_stage_writes_the_same_bytes_again(params: Params, paths: Paths) -
         "teacher",
         "student",
         "distilled",
+        "hybrid",
     }
 
 
@@ -182,13 +211,13 @@ def test_without_a_usable_ranking_there_is_one_clear_line(
     assert not paths.distilled(CELL).exists()
 
 
-@pytest.mark.parametrize("stage", [baselines, teacher, student, difficulty, distill])
+@pytest.mark.parametrize("stage", [baselines, teacher, student, difficulty, distill, hybrid])
 def test_what_is_not_there_is_one_line(stage: Any, params: Params, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is not here; run `dvc repro`"):
         stage.run(params, Paths(tmp_path), "chains" if stage is baselines else CELL)
 
 
-@pytest.mark.parametrize("stage", [difficulty, distill])
+@pytest.mark.parametrize("stage", [difficulty, distill, hybrid])
 def test_a_missing_model_is_one_line(stage: Any, params: Params, paths: Paths) -> None:
     write_labels(paths)
     with pytest.raises(PipelineError, match="no readable model") as caught:
