@@ -80,12 +80,14 @@ def estimates(values: Iterable[Values], draws: int, *stream: str | int) -> list[
 def _session_means(by_session: Values, draws: int, *stream: str | int) -> Values:
     """Return the mean of the drawn sessions in every draw.  # n draws."""
     generator, S = seeds.generator(0, *stream, "sessions"), by_session.shape[1]
+    some = by_session.any(axis=0)  # sessions in which all values are 0 add nothing to any mean
+    values = by_session[:, some]
     blocks, step = [], max(1, COUNTS_AT_ONCE // S)
     for start in range(0, draws, step):
         rows = min(step, draws - start)
         picked = generator.integers(0, S, size=(rows, S)) + S * np.arange(rows)[:, None]
         counts = np.bincount(picked.ravel(), minlength=rows * S).reshape(rows, S)
-        blocks.append(by_session @ counts.T.astype(np.float64) / S)
+        blocks.append(values @ counts[:, some].T.astype(np.float64) / S)
     return np.concatenate(blocks, axis=1)
 
 
