@@ -210,3 +210,37 @@ TRAINING_LOG = Table(
     {"step": pl.Int32, "loss": pl.Float64, "validation_ndcg": pl.Float64, "best": pl.Boolean},
     ("step",),
 )
+
+UNIT_RANKS = Table(  # a grid's unit: true rank of every test target
+    "unit_ranks", {"session_id": pl.Int64, "rank": pl.Int32}, ("session_id",)
+)
+
+GRID_RUNS = Table(  # a grid: one row a trained and tested model, as the figures use it
+    "grid_runs",
+    {
+        "run": pl.Int32,
+        "key": pl.String,  # of the unit; one unit may stand in several studies
+        "dataset": pl.String,
+        "study": pl.String,
+        "backbone": pl.String,
+        "recipe": pl.String,
+        "method": pl.String,
+        "setting": pl.String,  # JSON
+        "seed": pl.Int64,
+        "draw": pl.Int32,
+        "dimension": pl.Int32,  # null: the model has none
+        "parameters": pl.Int64,
+        "bytes": pl.Int64,
+        "labels": pl.Int32,
+        "usd": pl.Float64,  # null: the price of a label is not known
+        "validation_ndcg": pl.Float64,
+        "seconds": pl.Float64,
+    },
+    ("run",),
+)
+
+GRID_RANKS = Table(  # from this and `grid_runs` every figure of a grid can be recomputed
+    "grid_ranks",
+    {"key": pl.String, "session_id": pl.Int64, "rank": pl.Int32},
+    ("key", "session_id"),
+)

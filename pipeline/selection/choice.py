@@ -131,6 +131,15 @@ def for_a_set(game: Game, log_p: Floats, count: int) -> Floats:
     )
 
 
+def log_inclusion(sessions: int, params: SelectParams) -> Floats:
+    """Return the log-probability with which each rank of a pool is among those drawn.  # N."""
+    game = Game.of(sessions, params)
+    _, log_p = _policy(game, params)
+    if params.policy == "exact" and params.sampler == "systematic":
+        log_p = for_a_set(game, log_p, params.count)
+    return sampling.log_inclusion(log_p, params.count)
+
+
 def _policy(game: Game, params: SelectParams) -> tuple[Policy | None, Floats]:
     """Return the game's policy, where there is one, and log-probabilities by rank."""
     n, count = game.sessions, params.count

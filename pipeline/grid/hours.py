@@ -1,0 +1,197 @@
+"""How long a grid takes, and what is left out where that is too long.
+
+The estimate of a unit is the mean of finished units of its kind (dataset, backbone, recipe, method,
+width), or else what a pilot's step takes times the steps that such trainings took on the published
+sessions. Above the limit seeds are left out before methods, those of the studies and of the other
+backbones first, and never what is finished.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from pipeline.grid.pilot import pilots
+from pipeline.grid.units import (
+    COUNTING,
+    RIVALS,
+    TUNED,
+    TUNING_BACKBONE,
+    TUNING_SEED,
+    Entry,
+    Unit,
+    closed,
+)
+from pipeline.grid.workplace import Grid
+
+STEPS = {
+    "published": {"teacher": 1080, "student": 1060, "fine_tuning": 1050},
+    "strong": {"teacher": 2200, "student": 2400, "fine_tuning": 210},
+}
+"""Means over two datasets and five seeds of fpmc, until early stopping ended them."""
+OTHER_STEPS = {"teacher": 2200, "student": 2400, "fine_tuning": 500}
+"""Of a recipe that was not measured."""
+OF_A_RIVAL = 2.0
+"""A rival's training takes so many times a student's."""
+SECONDS = {"baselines": 60.0, "pool": 5.0, "answers": 10.0, "pilot": 10.0}
+MEASURING = 2.0
+"""Seconds of whatever is measured beside training, and of counting models."""
+LEAST_SEEDS = {"main": 3, "studies": 2, "others": 2}
+Kind = tuple[str, str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is made, how long it takes, and what was left out."""
+
+    entries: list[Entry]
+    units: list[Unit]
+    seconds: float
+    """Of all units that are not finished, on one worker."""
+    left_out: str | None
+    whole_seconds: float
+    """The same before anything was left out."""
+
+
+class Estimates:
+    """Seconds of units, from those that are finished and from pilots."""
+
+    def __init__(self, grid: Grid, units: Iterable[Unit]) -> None:
+        self._grid = grid
+        self._pilots: dict[Unit, dict[str, Any]] = {}
+        self._measured: dict[Kind, list[float]] = defaultdict(list)
+        for unit in units:
+            if grid.finished(unit):
+                self.add(unit, grid.store.read(grid.keys.of(unit))["seconds"])
+
+    def add(self, unit: Unit, seconds: float | None) -> None:
+        """Learn what a finished unit took; none where its model was taken over."""
+        if seconds is not None:
+            self._measured[_kind(unit)].append(seconds)
+
+    def of(self, unit: Unit) -> float:
+        """Return a unit's seconds."""
+        known = self._measured.get(_kind(unit))
+        return fmean(known) if known else self._by_pilot(unit)
+
+    def _by_pilot(self, unit: Unit) -> float:
+        if unit.method in SECONDS:
+            return SECONDS[unit.method]
+        if unit.method in COUNTING:
+            return MEASURING
+        role = {"teacher": "teacher", "fold": "teacher", "student": "student"}.get(unit.method)
+        pilot = self._pilot(unit)
+        if pilot is None:
+            return 30.0
+        if unit.method == "dsl":
+            return self._training(unit, pilot, "teacher")
+        if unit.method in RIVALS:
+            return OF_A_RIVAL * self._training(unit, pilot, "student")
+        return self._training(unit, pilot, role or "fine_tuning")
+
+    def _training(self, unit: Unit, pilot: dict[str, Any], role: str) -> float:
+        params = self._grid.params
+        recipe = params.training.recipes[unit.recipe]
+        steps = STEPS.get(unit.recipe, OTHER_STEPS)[role]
+        every = recipe.fit.evaluate_every
+        if role == "fine_tuning":
+            every = params.distill.of(unit.recipe).evaluate_every
+        took, wider = pilot[role], self._wider(unit, role)
+        return float(wider * (steps * took["step"] + steps / every * took["look"]) + MEASURING)
+
+    def _wider(self, unit: Unit, role: str) -> float:
+        """Return how much longer a student of another width takes: half of it grows with it."""
+        dimension = unit.get("dimension")
+        if dimension is None or role == "teacher":
+            return 1.0
+        recipe = self._grid.params.training.recipes[unit.recipe]
+        share = (float(dimension) - recipe.student.dimension) / max(recipe.teacher.dimension, 1)
+        return max(1.0 + 2.0 * share, 0.5)
+
+    def _pilot(self, unit: Unit) -> dict[str, Any] | None:
+        pilot = pilots([unit])[0] if unit.backbone else None
+        if pilot is None or not self._grid.finished(pilot):
+            return None
+        if pilot not in self._pilots:
+            self._pilots[pilot] = self._grid.facts(pilot)
+        return self._pilots[pilot]
+
+
+def _kind(unit: Unit) -> Kind:
+    method = unit.method
+    if unit.get("weight") == TUNED and unit.seed == TUNING_SEED:
+        method = f"{method} chosen"  # of the tuning seed nothing is trained again
+    wide = str(unit.get("dimension") or "")
+    labels = str(unit.get("labels") or "")
+    return unit.dataset, unit.backbone, unit.recipe, method, f"{wide}/{labels}"
+
+
+def fitted(grid: Grid, entries: Sequence[Entry], estimates: Estimates, seconds: float) -> Plan:
+    """Return what is made within a number of seconds of one worker's time.
+
+    Args:
+        grid: knows what is finished.
+        entries: of the whole grid, in order of importance.
+        estimates: of its units.
+        seconds: what all unfinished units together may take.
+    """
+    whole = _seconds(grid, entries, estimates)
+    kept, told = list(entries), []
+    for limits in _limits(entries):
+        if _seconds(grid, kept, estimates) <= seconds:
+            break
+        kept = [one for one in entries if _is_kept(grid, one, limits)]
+        told = [
+            f"{part} have {most} seeds"
+            for part, most in limits.items()
+            if most < _most_seeds(entries, part)
+        ]
+    groups = _groups(kept)
+    while len(groups) > 1 and _seconds(grid, kept, estimates) > seconds:
+        gone = groups.pop()
+        kept = [one for one in kept if _group(one) != gone or grid.finished(one.unit)]
+        told.append(f"without {' '.join(word for word in gone if word)}")
+    left = f"cut to fit the time given: {', '.join(told)}" if told else None
+    return Plan(kept, closed(kept), _seconds(grid, kept, estimates), left, whole)
+
+
+def _limits(entries: Sequence[Entry]) -> list[dict[str, int]]:
+    """Return seeds a part may have, from all to the least, the least important part first."""
+    now = {part: _most_seeds(entries, part) for part in LEAST_SEEDS}
+    limits = []
+    for part in ("others", "studies", "main"):
+        while now[part] > LEAST_SEEDS[part]:
+            now = {**now, part: now[part] - 1}
+            limits.append(now)
+    return limits
+
+
+def _most_seeds(entries: Sequence[Entry], part: str) -> int:
+    return max((one.unit.seed for one in entries if _part(one) == part), default=0)
+
+
+def _is_kept(grid: Grid, entry: Entry, limits: dict[str, int]) -> bool:
+    return entry.unit.seed <= limits[_part(entry)] or grid.finished(entry.unit)
+
+
+def _part(entry: Entry) -> str:
+    if entry.study != "table":
+        return "studies"
+    return "main" if entry.unit.backbone == TUNING_BACKBONE else "others"
+
+
+def _group(entry: Entry) -> tuple[str, str, str, str]:
+    unit = entry.unit
+    return entry.study, unit.dataset, unit.backbone, unit.method
+
+
+def _groups(entries: Sequence[Entry]) -> list[tuple[str, str, str, str]]:
+    """Return what methods are left out by, the most important first."""
+    return list(dict.fromkeys(_group(one) for one in entries))
+
+
+def _seconds(grid: Grid, entries: Sequence[Entry], estimates: Estimates) -> float:
+    """Return what the unfinished units of entries take, each key once."""
+    left = {grid.keys.of(one): one for one in closed(list(entries)) if not grid.finished(one)}
+    return sum(map(estimates.of, left.values()))

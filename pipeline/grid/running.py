@@ -1,0 +1,207 @@
+"""A grid from start to end: prepare, estimate, leave out, make what is missing, write figures."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from pipeline import console, files
+from pipeline.errors import DataError
+from pipeline.grid import figures, hours, workers
+from pipeline.grid.making import make
+from pipeline.grid.pilot import pilots
+from pipeline.grid.prepare import (
+    Asked,
+    extent_of,
+    grid_of,
+    named,
+    params_of,
+    refuse_strangers,
+    scope_of,
+)
+from pipeline.grid.progress import Pace, spelled, watching
+from pipeline.grid.store import code
+from pipeline.grid.studies import STUDIES, Name, entries
+from pipeline.grid.takeover import counting, take_over
+from pipeline.grid.units import Entry, Unit, closed, needs
+from pipeline.grid.workplace import Grid
+from pipeline.params import Params
+from pipeline.paths import Paths
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a grid is run."""
+
+    hours: float
+    workers: int | None = None
+    models: Path | None = None
+    again: bool = False
+    plan_only: bool = False
+    asked: Asked = field(default_factory=Asked)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A grid with all its entries."""
+
+    grid: Grid
+    entries: list[Entry]
+
+
+def opened(name: Name, shipped: Params, project: Paths, asked: Asked) -> Opened:
+    """Return a grid, its datasets' tables made.
+
+    Raises:
+        PipelineError: a name is not of the grid, or a dataset cannot be made.
+    """
+    params = params_of(name, shipped, project)
+    scope = scope_of(name, params, asked)
+    refuse_strangers(asked, scope, STUDIES)
+    grid = grid_of(name, params, project, scope.datasets)
+    names = counting(grid.paths, Unit(scope.datasets[0], scope.backbones[0], "strong", 1, ""))
+    return Opened(grid, entries(extent_of(name), scope, names))
+
+
+def run(name: str, shipped: Params, project: Paths, options: Options) -> int:
+    """Run a grid until it is finished; return how many of its units could not be made.
+
+    Raises:
+        PipelineError: it cannot start.
+        KeyboardInterrupt: it was stopped; the figures of what is finished are written.
+    """
+    count = options.workers or os.cpu_count() or 1
+    with locked(project.grid):
+        found = opened(named(name), shipped, project, options.asked)
+        grid, wanted = found.grid, _asked_for(found.entries, options.asked)
+        if options.models is not None:
+            taken = take_over(grid, options.models, closed(wanted))
+            other = f", {taken.other} were made otherwise" if taken.other else ""
+            console.note(f"taken over from {options.models}: {taken.folders} folders{other}")
+        if options.again:
+            _forget_other_code(grid, closed(wanted))
+        plan, estimates = planned(grid, wanted, options.hours, count)
+        _say(grid, plan, count, options.hours)
+        if options.plan_only:
+            return 0
+        _write_plan(grid, plan, wanted)
+        try:
+            failed = _make(grid, plan.units, estimates, count)
+        finally:
+            figures.write(grid, found.entries, project)
+        if failed:
+            console.note(f"{failed} units could not be made; `distilrec grid status {name}` says")
+        return failed
+
+
+def planned(
+    grid: Grid, wanted: list[Entry], limit_hours: float, count: int
+) -> tuple[hours.Plan, hours.Estimates]:
+    """Return what is made within a limit, timed by pilots where nothing of a kind is finished."""
+    units = closed(wanted)
+    left = [one for one in units if not grid.finished(one)]
+    timed = pilots(left)
+    missing = [one for one in timed if not grid.finished(one)]
+    if missing:
+        console.note(f"timing {len(missing)} short trainings of {len(timed)} kinds")
+        _make(grid, missing, hours.Estimates(grid, []), count)
+    estimates = hours.Estimates(grid, units)
+    return hours.fitted(grid, wanted, estimates, limit_hours * 3600 * count), estimates
+
+
+def _asked_for(every: Sequence[Entry], asked: Asked) -> list[Entry]:
+    """Return the entries of a grid that were asked for, in its order."""
+    return [
+        one
+        for one in every
+        if _among(one.unit.dataset, asked.datasets)
+        and _among(one.unit.backbone, (*asked.backbones, "") if asked.backbones else ())
+        and _among(one.unit.recipe, (*asked.recipes, "") if asked.recipes else ())
+        and _among(one.study, asked.studies)
+    ]
+
+
+def _among(name: str, names: tuple[str, ...]) -> bool:
+    return not names or name in names
+
+
+def _forget_other_code(grid: Grid, units: Sequence[Unit]) -> None:
+    """Have units made again that other code has made."""
+    for unit in units:
+        if grid.finished(unit):
+            key = grid.keys.of(unit)
+            if grid.store.read(key)["code"] != code():
+                grid.store.forget(key)
+
+
+def _make(grid: Grid, units: Sequence[Unit], estimates: hours.Estimates, count: int) -> int:
+    """Make what is missing; return how many units could not be made, what needs them included."""
+    keys = {grid.keys.of(unit): unit for unit in units}
+    tasks = [
+        workers.Task(key, tuple(grid.keys.of(one) for one in needs(unit)), unit)
+        for key, unit in keys.items()
+    ]
+    left = {key: estimates.of(keys[key]) for key in keys if not grid.store.finished(key)}
+    pace, failed = Pace(), set[str]()
+    with watching(len(keys), len(keys) - len(left)) as watch:
+        for ended in workers.run(tasks, partial(make, grid), grid.store.finished, count):
+            if ended is not None:
+                key, unit = ended.task.key, keys[ended.task.key]
+                if ended.reason is None:
+                    del left[key]
+                    pace.add(grid.store.read(key))
+                else:
+                    failed.add(key)
+                    grid.store.fail(key, unit.words, ended.reason)
+                    console.note(f"{unit.words}: {ended.reason}")
+            seconds = sum(took for key, took in left.items() if key not in failed)
+            watch.show(len(keys) - len(left), pace.slower * seconds / count, len(failed))
+    return len(left)
+
+
+def _say(grid: Grid, plan: hours.Plan, count: int, limit: float) -> None:
+    """Print what is made and how long it takes, before it starts."""
+    keys = {grid.keys.of(unit): unit for unit in plan.units}
+    done = sum(grid.store.finished(key) for key in keys)
+    took = spelled(plan.seconds / count)
+    console.note(
+        f"grid {grid.name}: {len(keys):,} units, {done:,} finished; the others take about {took} "
+        f"on {count} workers (limit {limit:g} h)"
+    )
+    if plan.left_out:
+        whole = spelled(plan.whole_seconds / count)
+        console.note(f"all of it would take {whole}; {plan.left_out}")
+
+
+def _write_plan(grid: Grid, plan: hours.Plan, wanted: Sequence[Entry]) -> None:
+    """Write down what was left out, for the figures."""
+    kept = {grid.keys.of(one.unit) for one in plan.entries}
+    left = sorted({grid.keys.of(one.unit) for one in wanted} - kept)
+    asked = sorted({grid.keys.of(one.unit) for one in wanted})
+    path = figures.plan_file(grid)
+    before = files.read_json(path) if path.exists() else {"left_out": []}
+    others = [key for key in before["left_out"] if key not in asked]
+    content = {"cut": plan.left_out, "left_out": sorted({*others, *left})}
+    files.write_json(path, content)
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Keep a second grid from working in the same folder; a process that dies lets go.
+
+    Raises:
+        DataError: one is at work.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DataError(
+                f"{root}: another grid is at work here; wait for it, or stop it (what is finished "
+                "stays)"
+            ) from None
+        yield

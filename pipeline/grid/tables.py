@@ -1,0 +1,92 @@
+"""A grid's figures as tables of a terminal, 80 columns wide."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline import console
+from pipeline.errors import ParamsError
+from pipeline.grid import figures
+from pipeline.grid.prepare import named
+from pipeline.paths import Paths
+
+REFERENCE = "student"
+"""Verdicts are those against it."""
+VERDICTS = {"more": "more", "less": "less", "not enough data to tell": "not told"}
+Row = Mapping[str, Any]
+
+
+def show(name: str, study: str, project: Paths, *, as_json: bool) -> None:
+    """Print a study's models, dataset by dataset.
+
+    Raises:
+        DataError: the grid has no figures.
+        ParamsError: it has none of that study.
+    """
+    content = figures.read(project, named(name))
+    if as_json:
+        console.out.print(console.json_text(content), markup=False)
+        return
+    studies = {model["study"] for one in content["datasets"].values() for model in one["models"]}
+    if study not in studies:
+        raise ParamsError(
+            f"'{study}' is not a study of these figures: {', '.join(sorted(studies))}"
+        )
+    for dataset, found in content["datasets"].items():
+        _show_dataset(dataset, study, found)
+    _say(content)
+
+
+def _show_dataset(dataset: str, study: str, found: Mapping[str, Any]) -> None:
+    models = [one for one in found["models"] if one["study"] == study]
+    cells = dict.fromkeys((one["backbone"], one["recipe"]) for one in models)
+    for backbone, recipe in cells:
+        rows = [one for one in models if (one["backbone"], one["recipe"]) == (backbone, recipe)]
+        words = " ".join(filter(None, (dataset, backbone or "counting", recipe)))
+        console.table(
+            ("method", "seeds", "R@10", "+-", "N@10", "+-", "than student"),
+            [_row(one, found["comparisons"]) for one in rows],
+            title=f"{words} ({found['sessions']['test']:,} test sessions)",
+        )
+
+
+def _row(model: Row, comparisons: list[Row]) -> tuple[str, ...]:
+    settings = " ".join(
+        f"{name} {value:g}" if not isinstance(value, str) else f"{name} {value}"
+        for name, value in model["setting"].items()
+    )
+    method = f"{model['method']} {settings}".strip()
+    seeds = str(model["seeds"]) + (f"x{model['draws']}" if model["draws"] > 1 else "")
+    numbers = [
+        text for metric in ("recall@10", "ndcg@10") for text in _figure(model["metrics"][metric])
+    ]
+    return method, seeds, *numbers, next(_verdicts(model, comparisons), "")
+
+
+def _figure(metric: Mapping[str, float | None]) -> tuple[str, str]:
+    """Return a mean and half of its 95 % interval."""
+    low, high = metric["low"], metric["high"]
+    half = "" if low is None or high is None else _short((high - low) / 2)
+    return _short(metric["mean"] or 0.0), half
+
+
+def _short(value: float) -> str:
+    return f"{value:.4f}".removeprefix("0")
+
+
+def _verdicts(model: Row, comparisons: list[Row]) -> Iterator[str]:
+    """Yield what may be said of a model's NDCG@10 against the student's."""
+    same = ("study", "backbone", "recipe", "setting")
+    for one in comparisons:
+        alike = all(one[key] == model[key] for key in same) and one["ours"] == model["method"]
+        if alike and one["theirs"] == REFERENCE and one["metric"] == "ndcg@10":
+            yield f"{VERDICTS[one['verdict']]} {one['difference']:+.4f}"
+
+
+def _say(content: Mapping[str, Any]) -> None:
+    """Print what the figures are of."""
+    finished = f"{content['finished']:,} of {content['planned']:,} units"
+    whole = "complete" if content["complete"] else f"not complete: {finished}"
+    console.note(f"{content['grid']}: {whole}; +- is half of the 95 % interval over seeds and")
+    console.note("sessions; more, less or not told of NDCG@10 after Holm's correction")
+    if content["cut"]:
+        console.note(content["cut"])
