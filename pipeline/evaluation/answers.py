@@ -143,7 +143,8 @@ def seen(row: Figures) -> str:
     corrected = f", corrected {probability(row['corrected'])}" if "corrected" in row else ""
     lift = "" if row["lift"] is None else f", {100 * row['lift']:+.0f} %"
     p = f"p {probability(row['p'])}{corrected}"
-    return f"{signed(row['difference'])} NDCG@10{lift} ({interval}; {p})"
+    seeds = "one seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
+    return f"{signed(row['difference'])} NDCG@10{lift} ({interval}; {p}; {seeds})"
 
 
 def trained(recipe: str) -> str:

@@ -26,6 +26,7 @@ def compared(ours: str, theirs: str, p: float, difference: float, **more: Any) -
         "high": difference + 0.002,
         "p": p,
         "lift": difference / 0.02,
+        "seeds": 5,
         "sessions_needed": 5_000,
         "seeds_needed": None,
         **more,
@@ -45,7 +46,7 @@ def test_rankings_that_help() -> None:
     one = answers(of_dataset(compared("exact", "student", 0.0004, 0.0031)), "GPT-4 rankings")
     assert [of.text for of in one] == [
         "487 GPT-4 rankings add +.0031 NDCG@10, +16 % (95 % interval +.0011 to +.0051; p < .001, "
-        "corrected < .001) to a student trained well: they help."
+        "corrected < .001; 5 seeds) to a student trained well: they help."
     ]
     assert one[0].verdicts == ("more",)
 
@@ -55,7 +56,7 @@ def test_rankings_that_harm_and_what_further_steps_do() -> None:
     (one,) = answers(of_dataset(*rows))
     assert "to a student trained well: they harm; against as many steps without any" in one.text
     assert one.text.endswith(
-        "it is -.0001 NDCG@10, -0 % (95 % interval -.0021 to +.0019; p = .60)."
+        "it is -.0001 NDCG@10, -0 % (95 % interval -.0021 to +.0019; p = .60; 5 seeds)."
     )
 
 
@@ -74,6 +75,11 @@ def test_models_that_are_the_same_are_called_so() -> None:
     )
 
 
+def test_one_seed_is_said_to_be_one() -> None:
+    one = compared("exact", "student", 0.0004, 0.0031, seeds=1)
+    assert "< .001; one seed) to a student" in answers(of_dataset(one))[0].text
+
+
 def test_the_questions_are_corrected_over_themselves() -> None:
     """Alone .03 would be enough; of four it is not."""
     rows = [
@@ -87,8 +93,8 @@ def test_the_questions_are_corrected_over_themselves() -> None:
     ]
     well, published, choice = answers(of_dataset(*rows))
     corrected = holm([0.001, 0.4, 0.03, 0.5])
-    assert f"corrected {probability(corrected[0])})" in well.text
-    assert f"corrected {probability(corrected[2])})" in published.text
+    assert f"corrected {probability(corrected[0])}; 5 seeds)" in well.text
+    assert f"corrected {probability(corrected[2])}; 5 seeds)" in published.text
     assert (well.verdicts, published.verdicts) == (("more",), ("not enough data to tell",))
     assert "is not seen to matter, not enough data to tell" in choice.text
     assert choice.text.index("trained well") < choice.text.index("trained as published")

@@ -139,4 +139,4 @@ def test_swapping_sides_mirrors_everything(R: int, S: int, at: int) -> None:
     assert theirs.mean == pytest.approx(-ours.mean)
     assert [theirs.low, theirs.high] == pytest.approx([-ours.high, -ours.low])
     assert theirs.p == pytest.approx(ours.p)
-    assert 0 < ours.p <= 1
+    assert 0 <= ours.p <= 1
