@@ -22,6 +22,7 @@ from pipeline.recommenders.hybrid import Hybrid, of_student
 from pipeline.recommenders.itemknn import ItemKnn
 from pipeline.recommenders.itemknn_titles import ItemKnnTitles
 from pipeline.recommenders.popularity import Popularity
+from pipeline.recommenders.product_codes import read_tensors
 from pipeline.recommenders.quantised import dequantise
 from pipeline.recommenders.sasrec import SasRec
 from pipeline.recommenders.stamp import Stamp
@@ -159,7 +160,8 @@ def _neural(described: dict[str, Any], tensors: dict[str, Tensor]) -> EmbeddingR
         RoleParams.model_validate(described["role"]),
         own_class.model_validate(described["backbone"]),
     )
-    known = dequantise(tensors, described["bits"]) if "bits" in described else tensors
+    bits = described.get("bits")
+    known = read_tensors(tensors) if bits is None else dequantise(tensors, bits)
     set_weights(model, known)
     return model.eval()
 
