@@ -115,6 +115,10 @@ class Paths:
             "control": self.distilled(cell) / "control",
         }
 
+    def exported(self, cell: Cell, model: str, *, int8: bool) -> Path:
+        """Folder of a model's served form, unless another one is named; not an output."""
+        return self.root / "models/exported" / cell.folder / (f"{model}-int8" if int8 else model)
+
     def difficulty(self, cell: Cell) -> Path:
         """Folder with the table ``difficulty``."""
         return self.root / "data/difficulty" / cell.folder
@@ -182,7 +186,7 @@ class Paths:
         return self.root / "reports/cells" / cell.folder / "ranks"
 
     def plots(self, cell: Cell) -> Path:
-        """Folder of the tables behind ``dvc plots``: training, quality, selection."""
+        """Folder of the tables behind ``dvc plots``: training, quality, selection, policies."""
         return self.root / "reports/cells" / cell.folder / "plots"
 
     @property
@@ -200,8 +204,12 @@ class Paths:
         return self.grids / name / "figures.json"
 
     def grid_ranks(self, name: str, dataset: str) -> Path:
-        """Folder with the tables ``runs`` and ``ranks`` that a grid's figures follow from."""
+        """Folder with the tables ``grid_runs`` and ``grid_ranks`` that a grid's figures follow from."""
         return self.grids / name / "ranks" / dataset
+
+    def report_plots(self, name: str) -> Path:
+        """A table behind ``dvc plots`` of what several cells and grids give together."""
+        return self.root / "reports/plots" / f"{name}.csv"
 
     @property
     def report(self) -> Path:

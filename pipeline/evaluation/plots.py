@@ -1,10 +1,14 @@
 """The tables behind ``dvc plots``: training curve, quality by cutoff, selection by difficulty."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import polars as pl
 
-from pipeline.evaluation.metrics import recall
+from pipeline.evaluation.metrics import Values, recall
 
 LARGEST_CUTOFF = 50
+TENTHS = 10
 
 
 def training(logs: dict[str, pl.DataFrame]) -> pl.DataFrame:
@@ -38,3 +42,28 @@ def selection(difficulty: pl.DataFrame, selected: pl.DataFrame) -> pl.DataFrame:
         .agg(selected=chosen.sum(), pool=pl.len())
         .sort("decile")
     )
+
+
+def policies(inclusion: Mapping[str, Values], gain_order: str) -> pl.DataFrame:
+    """Return how many sessions of each tenth of the difficulty axis a policy chooses on average.
+
+    Args:
+        inclusion: for each policy, the probability of each rank of the pool to be chosen.  # N
+        gain_order: ``hard_first`` if rank 1 is the hardest session, else it is the easiest.
+
+    Returns:
+        Columns ``decile`` (1 is the easiest tenth), ``policy`` and ``selected``.
+    """
+    rows = [
+        (decile, policy, float(tenth.sum()))
+        for policy, by_rank in inclusion.items()
+        for decile, tenth in enumerate(_tenths(by_rank, gain_order), 1)
+    ]
+    return pl.DataFrame(rows, schema=["decile", "policy", "selected"], orient="row")
+
+
+def _tenths(by_rank: Values, gain_order: str) -> list[Values]:
+    """Return the values of each tenth of the pool, the easiest first, as `selection` cuts it."""
+    easiest_first = by_rank[::-1] if gain_order == "hard_first" else by_rank
+    tenth = TENTHS * np.arange(len(by_rank)) // max(1, len(by_rank))
+    return [easiest_first[tenth == place] for place in range(TENTHS)]

@@ -1,118 +1,156 @@
 """Charts as vega-lite specifications: plain dictionaries that hold their data.
 
-Text and axes take the page's colour (``currentColor``), so that one picture serves light, dark and
-print. Series differ by dash as well as by colour.
+A chart stands twice on the page: as a picture drawn beforehand, for print and for browsers without
+scripts, and as the specification, from which a script draws it again with tooltips and as wide as
+the screen. Text and axes take the page's colour (``currentColor``), so that one picture serves
+light, dark and print. Series differ by dash or shape as well as by colour.
 """
 
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-import polars as pl
 import vl_convert
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from pipeline.report.names import DASHES, PALETTE
 
 Spec = dict[str, Any]
+Row = Mapping[str, Any]
 
-COLOURS = {
-    "popularity": "#8a8a8a",
-    "itemknn": "#b07d2b",
-    "student": "#3b82c4",
-    "teacher": "#8b5fbf",
-    "distilled": "#d1495b",
-    "control": "#2a9d7c",
-}
-"""One colour a model, told apart on white and on black."""
-
-WIDTH, HEIGHT = 300, 190
-SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name; nothing is fetched
+WIDTH, HEIGHT = 340, 220
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name; nothing is fetched
+DIGITS = 4
+"""Significant ones of what is drawn: more could not be seen."""
 
 
-def training(log: pl.DataFrame) -> Spec:
-    """Return the validation curves of a cell's trainings (`model`, `step`, `validation_ndcg`)."""
-    return _chart(
-        log.select("model", "step", "validation_ndcg"),
-        mark={"type": "line", "strokeWidth": 1.8},
-        x=_quantity("step", "optimiser step"),
-        y=_quantity("validation_ndcg", "validation NDCG@10"),
-        more={"strokeDash": _models("strokeDash", log)},
-    )
+@dataclass(frozen=True)
+class Chart:
+    """A picture, its specification, and what it shows in words."""
+
+    words: str
+    spec: Spec
+    wide: bool = False
+
+    @property
+    def svg(self) -> Markup:
+        """The picture as an SVG element; equal specifications give equal text."""
+        return drawn(json.dumps(self.spec, sort_keys=True))
+
+    @property
+    def json(self) -> Markup:
+        """The specification as JSON that may stand inside a script element."""
+        return htmlsafe_json_dumps(self.spec, sort_keys=True, separators=(",", ":"))
 
 
-def quality(figures: pl.DataFrame) -> Spec:
-    """Return Recall@k of every model for growing k (`model`, `cutoff`, `recall`)."""
-    return _chart(
-        figures.select("model", "cutoff", "recall"),
-        mark={"type": "line", "strokeWidth": 1.8},
-        x=_quantity("cutoff", "k"),
-        y=_quantity("recall", "Recall@k"),
-        more={"strokeDash": _models("strokeDash", figures)},
-    )
+@cache
+def drawn(spec: str) -> Markup:
+    """Return the SVG element of a specification given as JSON."""
+    text = vl_convert.vegalite_to_svg(spec)
+    return Markup(text.replace('width="', 'aria-hidden="true" width="', 1))  # noqa: S704
 
 
-def selection(deciles: pl.DataFrame) -> Spec:
-    """Return how many sessions were chosen along the difficulty axis (`decile`, `selected`)."""
-    spec = _chart(
-        deciles.select("decile", "selected"),
-        mark={"type": "bar", "color": COLOURS["student"]},
-        x={
-            "field": "decile",
-            "type": "ordinal",
-            "title": "tenth of the training sessions, easiest first",
-            "axis": {"labelAngle": 0},
-        },
-        y=_quantity("selected", "selected sessions"),
-        more={},
-    )
-    del spec["encoding"]["color"]
-    return spec
+def chart(
+    words: str,
+    rows: Iterable[Row],
+    *layers: Spec,
+    encoding: Spec | None = None,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    legend_columns: int = 3,
+    legend_symbol: str = "circle",
+) -> Chart:
+    """Return a chart of rows.
 
-
-def svg(spec: Spec) -> str:
-    """Return the picture as an SVG element; equal specifications give equal text."""
-    drawn = vl_convert.vegalite_to_svg(spec)
-    return drawn.replace('width="', 'role="img" width="', 1)
-
-
-def _quantity(field: str, title: str) -> Spec:
-    return {
-        "field": field,
-        "type": "quantitative",
-        "title": title,
-        "scale": {"zero": field != "validation_ndcg"},
-        "axis": {"tickCount": 5},
-    }
-
-
-def _models(channel: str, rows: pl.DataFrame) -> Spec:
-    names = [name for name in COLOURS if name in set(rows["model"])]
-    places = [list(COLOURS).index(name) for name in names]
-    ranges: dict[str, list[Any]] = {
-        "color": list(COLOURS.values()),
-        "strokeDash": [[1, 3], [6, 2, 1, 2], [4, 3], [8, 3], [1, 0], [2, 2]],
-    }
-    return {
-        "field": "model",
-        "type": "nominal",
-        "title": None,
-        "scale": {"domain": names, "range": [ranges[channel][place] for place in places]},
-    }
-
-
-def _chart(rows: pl.DataFrame, *, mark: Spec, x: Spec, y: Spec, more: Spec) -> Spec:
-    colour = _models("color", rows) if "model" in rows.columns else {}
+    Args:
+        words: what it shows, for those who do not see it.
+        rows: the data; numbers are rounded to four significant digits.
+        layers: marks, each with the encoding it has beyond the common one.
+        encoding: what all layers have in common.
+        width: of the picture, without axes; the script makes it fit the screen.
+        height: the same.
+        legend_columns: entries in a line of the legend.
+        legend_symbol: ``circle``, or ``stroke`` where lines differ by dash.
+    """
     ink = "currentColor"
     axis = {"labelColor": ink, "titleColor": ink, "domainColor": ink, "tickColor": ink}
-    return {
+    spec = {
         "$schema": SCHEMA,
-        "width": WIDTH,
-        "height": HEIGHT,
+        "width": width,
+        "height": height,
         "background": None,
-        "data": {"values": rows.to_dicts()},
-        "mark": mark,
-        "encoding": {"x": x, "y": y, "color": colour, **more},
+        "data": {"values": [{name: rounded(of) for name, of in row.items()} for row in rows]},
+        "encoding": encoding or {},
+        "layer": list(layers),
         "config": {
+            "aria": False,
             "font": "sans-serif",
             "view": {"stroke": None},
             "axis": {**axis, "gridColor": ink, "gridOpacity": 0.15, "titleFontWeight": "normal"},
             "axisY": {"minExtent": 38},  # a browser's digits may be wider than those measured here
-            "legend": {"labelColor": ink, "orient": "bottom", "columns": 3, "labelFontSize": 11},
+            "legend": {
+                "labelColor": ink,
+                "orient": "bottom",
+                "columns": legend_columns,
+                "labelFontSize": 11,
+                "labelLimit": 220,
+                "title": None,
+                "symbolType": legend_symbol,
+                "symbolOpacity": 1,
+                "symbolBaseFillColor": ink,
+                "symbolBaseStrokeColor": ink,
+                "symbolStrokeWidth": 2,
+                "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
+                "symbolSize": 320 if legend_symbol == "stroke" else 90,
+            },
+            "text": {"color": ink, "fontSize": 10},
+            "rule": {"color": ink},
         },
     }
+    return Chart(words, spec, wide=width > WIDTH)
+
+
+def quantity(field: str, title: str, *, zero: bool = False, **more: Any) -> Spec:
+    """Return a channel for a number; keywords replace parts of its scale or axis."""
+    scale = more.get("scale", {"zero": zero, "nice": True})
+    axis = {"tickCount": 5, **more.get("axis", {})}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
+
+
+def log_scale(field: str, title: str) -> Spec:
+    """Return a channel for a number above 0 on a logarithmic scale."""
+    axis = {"format": "~s", "gridOpacity": 0.06, "labelOverlap": "greedy", "tickCount": 6}
+    return quantity(field, title, scale={"type": "log", "nice": False, "padding": 14}, axis=axis)
+
+
+def root_scale(field: str, title: str) -> Spec:
+    """Return a channel for a number from 0 on, small ones further apart than large ones."""
+    return quantity(field, title, scale={"type": "sqrt", "zero": True, "nice": False})
+
+
+def named(field: str, names: Sequence[str], colours: Mapping[str, str] | None = None) -> Spec:
+    """Return a channel that gives each name its colour."""
+    known = colours or {}
+    found = [known.get(name, PALETTE[at % len(PALETTE)]) for at, name in enumerate(names)]
+    scale = {"domain": list(names), "range": found}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale}
+
+
+def dashed(field: str, names: Sequence[str]) -> Spec:
+    """Return a channel that gives each name its dash."""
+    dashes = [list(DASHES[at % len(DASHES)]) for at in range(len(names))]
+    scale = {"domain": list(names), "range": dashes}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale}
+
+
+def tooltip(**fields: str) -> list[Spec]:
+    """Return what is shown at a mark: fields by name, each with its title."""
+    return [{"field": field, "title": title} for field, title in fields.items()]
+
+
+def rounded(value: Any) -> Any:
+    """Return a number with four significant digits; whole numbers and texts as they are."""
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

@@ -1,21 +1,28 @@
 """Choose the training sessions worth a prompt.
 
 Reads the tables ``sessions``, ``difficulty``, ``recorded_rankings`` and ``recorded_selections``.
-Writes the table ``selected`` and ``policy.json``. Obeys the section ``select``.
+Writes the table ``selected``, ``policy.json``, and the table behind a plot: what each policy would
+choose. Obeys the section ``select``.
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from pipeline import files, seeds
+from pipeline.errors import ParamsError
+from pipeline.evaluation import plots
 from pipeline.params import Params, SelectParams
 from pipeline.paths import Cell, Paths
 from pipeline.selection import choice, recorded
-from pipeline.selection.maxmin import Game
+from pipeline.selection.maxmin import Floats, Game
 from pipeline.tables import DIFFICULTY, RECORDED_RANKINGS, RECORDED_SELECTIONS, SELECTED, SESSIONS
+
+SHOWN = ("exact", "paper_corrected", "rad_bc", "random", "hardest", "easiest")
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
 
     SELECTED.write(selected, paths.selected(cell))
     files.write_json(paths.selected(cell) / "policy.json", policy)
+    table = plots.policies(_inclusion(select, len(pool)), select.gain_order)
+    files.write_bytes(paths.plots(cell) / "policies.csv", table.write_csv().encode())
     return Summary(len(pool), len(selected), chosen.k_star, policy["share_with_target"])
 
 
@@ -81,6 +90,16 @@ def _policy(
         "worst_case": _finite(chosen.worst_case),
         "share_with_target": with_target.sum() / len(selected),
     }
+
+
+def _inclusion(select: SelectParams, pool: int) -> dict[str, Floats]:
+    """Return each policy's probability of choosing each rank; not of one that has no solution."""
+    found = {}
+    for policy in SHOWN:
+        with suppress(ParamsError):
+            log_p = choice.log_inclusion(pool, select.model_copy(update={"policy": policy}))
+            found[policy] = np.exp(log_p)
+    return found
 
 
 def _finite(value: float | None) -> float | None:

@@ -21,6 +21,7 @@ NEEDED = (
     ".gitignore",
     "dvc.yaml",
     "params.yaml",
+    "reports/grid/README.md",
 )
 
 

@@ -20,7 +20,7 @@ CHANGES: list[tuple[str, Any, str, str, str]] = [
     ("report.title", "shop", ALL, "report", ""),
     ("evaluate.cutoffs", [3, 10], ALL, "evaluate report", ""),
     ("training.counting.recency", [0.5], ALL, "baselines evaluate", "report"),
-    ("hints.cases", 7, ALL, "hints", ""),
+    ("hints.cases", 7, ALL, "hints report", ""),
     (
         "training.recipes.published.student.learning_rate",
         0.03,

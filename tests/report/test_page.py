@@ -1,134 +1,39 @@
 """The page holds every figure, is the same twice, and needs nothing from outside."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from pipeline import files
+from pipeline.errors import DataError
 from pipeline.evaluation import card_words, results
 from pipeline.evaluation.results import MODELS
-from pipeline.params import read_params
 from pipeline.paths import Cell, Paths
-from pipeline.report import page
+from pipeline.report import page, sources
 from pipeline.stages import report
+from tests.report import made_up
+from tests.report.made_up import figures, parameters, place
 
-CELLS = [Cell("tiny", "fpmc", recipe, 1) for recipe in ("published", "strong")]
+CELLS = [Cell("tiny", "fpmc", recipe, 1) for recipe in made_up.RECIPES]
 VOID = {"meta", "br", "link", "img", "input", "hr"}
-
-
-def figures(shift: float = 0.0, *, synthetic: bool = True) -> dict[str, Any]:
-    """Return a cell's `metrics.json`: model number i has NDCG@10 of i / 100 + shift."""
-    return {
-        "dataset": {"name": "tiny", "synthetic": synthetic, "test_sessions": 1234},
-        "models": {
-            name: {
-                "recall@10": 0.1,
-                "ndcg@10": place / 100 + shift,
-                "mrr@10": 0.05,
-                "parameters": 6010,
-                "bytes": 24_500,
-            }
-            for place, name in enumerate(MODELS)
-        },
-        "differences": {
-            "distilled_minus_student": {"ndcg@10": {"mean": 0.02, "low": 0.01, "high": 0.03}}
-        },
-        "labels": {
-            "asked": 500,
-            "usable": 487,
-            "with_target": 99,
-        },
-    }
-
-
-def interval(mean: float) -> dict[str, float]:
-    return {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}
-
-
-def card(*, offer_known: bool = True) -> dict[str, Any]:
-    """Return a cell's `card.json`: hits at k rise with k, chance reaches half of them."""
-    labels = {f"hit@{k}": k / 50 for k in (1, 5, 10, 25)} | {"ndcg@10": 0.123}
-    compared = {
-        name: {"mean": of / 2, "difference": interval(of / 2)} for name, of in labels.items()
-    }
-    nothing = {"sessions": 0, "why": "what was offered is not known"}
-    seen = {"sessions": 0, "why": "this teacher has seen the sessions"}
-    return {
-        "labeller": {
-            "provider": "similarity",
-            "endpoint": None,
-            "model": None,
-            "offline_stand_in": True,
-        },
-        "sessions": 500,
-        "answered": 498,
-        "outcomes": {"usable": 487, "too_short": 11, "refused": 0, "truncated": 0, "missing": 2},
-        "form": {
-            "readings": {"strict": 490, "repaired": 8},
-            "with_repeats": 3,
-            "with_foreign": 4,
-            "repeats": 5,
-            "foreign": 6,
-            "empty": 0,
-            "named_mean": 24.9,
-        },
-        "target_offered": 0.42 if offer_known else None,
-        "labels": {name: interval(of) for name, of in labels.items()},
-        "against": {
-            "chance": {"sessions": 498, **compared} if offer_known else nothing,
-            "popularity": {"sessions": 490, **compared} if offer_known else nothing,
-            "similarity": nothing,
-            "teacher": seen if offer_known else nothing,
-        },
-        "position": {
-            "sessions": 498,
-            "first": interval(0.31),
-            "named": interval(0.45),
-            "order": interval(0.17),
-        }
-        if offer_known
-        else None,
-        "agreement": {"sessions": 11, "overlap": interval(0.77)},
-        "cost": {
-            "answers": 512,
-            "prompt_tokens": 123_456,
-            "completion_tokens": 7_890,
-            "usd": 1.5,
-            "usd_per_label": 1.5 / 498,
-            "usd_per_useful_label": 1.5 / 487,
-        },
-    }
-
-
-def place(paths: Paths, cell: Cell, metrics: dict[str, Any]) -> None:
-    """Write what `labelled` and `evaluate` leave of a cell."""
-    files.write_json(paths.metrics(cell), metrics)
-    files.write_json(paths.card(cell), card())
-    models = ["student", "teacher"] * 3
-    tables: dict[str, dict[str, Any]] = {
-        "training": {"step": [0, 0, 20, 20, 40, 40], "model": models, "validation_ndcg": [0.1] * 6},
-        "quality": {"cutoff": [1, 1, 2, 2, 3, 3], "model": models, "recall": [0.2] * 6},
-        "selection": {"decile": range(1, 11), "selected": range(10), "pool": [9] * 10},
-    }
-    for name, columns in tables.items():
-        text = pl.DataFrame(columns).write_csv()
-        files.write_bytes(paths.plots(cell) / f"{name}.csv", text.encode())
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    made = Paths(tmp_path)
-    for cell in CELLS:
-        place(made, cell, figures())
-    return made
+    return made_up.project(tmp_path)
 
 
-def rendered(paths: Paths, cells: list[Cell] = CELLS, title: str = "distilrec") -> str:
-    return page.render(title, paths, {cell: files.read_json(paths.metrics(cell)) for cell in cells})
+def rendered(paths: Paths, **more: Any) -> str:
+    return page.render(sources.read(parameters(**more), paths))
+
+
+def part(paths: Paths, name: str, **more: Any) -> str:
+    """Return one section of the page."""
+    return rendered(paths, **more).split(f'<section id="{name}">')[1].split("</section>")[0]
 
 
 class Structure(HTMLParser):
@@ -140,6 +45,7 @@ class Structure(HTMLParser):
         self.text: list[str] = []
         self.fetched: list[str] = []
         self.ids: list[str] = []
+        self.scripts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in VOID:
@@ -147,8 +53,11 @@ class Structure(HTMLParser):
         named = dict(attrs)
         self.fetched += [named[key] or "" for key in ("src", "href", "xlink:href") if key in named]
         self.ids += [named["id"] or ""] if "id" in named else []
-        assert tag not in ("script", "iframe", "object", "link")
+        assert tag not in ("iframe", "object", "link", "base", "form")
         assert not any(name.startswith("on") for name in named)
+
+        if tag == "script":
+            self.scripts.append(named.get("type") or "")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -159,7 +68,8 @@ class Structure(HTMLParser):
             self.handle_endtag(tag)
 
     def handle_data(self, data: str) -> None:
-        self.text.append(data)
+        if self.open[-1:] != ["script"]:
+            self.text.append(data)
 
 
 def read(text: str) -> Structure:
@@ -173,15 +83,28 @@ def test_the_page_is_the_same_bytes_twice(paths: Paths) -> None:
     assert rendered(paths) == rendered(paths)
 
 
-def test_a_browser_fetches_nothing_and_runs_nothing(paths: Paths) -> None:
-    text = rendered(paths)
-    assert read(text).fetched == []
-    assert "@import" not in text
-    assert "url(" not in text
-    assert set(re.findall(r"https?://[\w./]+", text)) <= {
-        "http://www.w3.org/2000/svg",
-        "http://www.w3.org/1999/xlink",
-    }
+def test_the_page_names_no_folder_of_this_machine(paths: Paths) -> None:
+    assert str(paths.root) not in rendered(paths)
+    assert str(made_up.PROJECT) not in rendered(paths)
+
+
+def test_nothing_is_fetched_and_only_our_scripts_may_run(paths: Paths) -> None:
+    structure = read(rendered(paths))
+    assert [one for one in structure.fetched if not one.startswith("#")] == []
+    assert set(structure.scripts) == {"module", "application/json"}
+    assert structure.scripts.count("module") == 3
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', rendered(paths))
+    assert policy is not None
+    rules = dict(one.split(" ", 1) for one in policy[1].replace("&#39;", "'").split("; "))
+    assert rules["default-src"] == "'none'"
+    assert len(re.findall(r"'sha256-[\w+/]{43}='", rules["script-src"])) == 3
+    assert "unsafe" not in rules["script-src"]
+
+
+def test_links_within_the_page_lead_to_its_parts(paths: Paths) -> None:
+    structure = read(rendered(paths))
+    assert structure.fetched != []
+    assert {one.removeprefix("#") for one in structure.fetched} <= set(structure.ids)
 
 
 def test_identifiers_are_unique_though_pictures_share_the_page(paths: Paths) -> None:
@@ -190,10 +113,10 @@ def test_identifiers_are_unique_though_pictures_share_the_page(paths: Paths) -> 
 
 
 def test_every_model_and_figure_is_in_the_table(paths: Paths) -> None:
-    text = " ".join(read(rendered(paths)).text)
+    text = " ".join(read(part(paths, "results")).text)
     for name in MODELS:
         assert name in text
-    for number in ("0.0400", "0.1000", "6,010", "1,234", "487 of 500"):
+    for number in (f"{MODELS.index('distilled') / 100 + 0.001:.4f}", "0.1000", "6,010", "1,234"):
         assert number in text
 
 
@@ -201,81 +124,106 @@ def test_a_made_up_dataset_is_called_synthetic_wherever_it_stands(paths: Paths) 
     text = rendered(paths)
     assert "is synthetic.</strong>" in text
     assert all("(synthetic)" in one for one in re.findall(r"<caption>.*?</caption>", text, re.S))
-    assert all("(synthetic)" in one for one in re.findall(r"<summary>.*?</summary>", text))
+    cells = [one for one in re.findall(r"<summary>.*?</summary>", text) if "fpmc" in one]
+    assert cells != []
+    assert all("(synthetic)" in one for one in cells)
 
 
 def test_the_page_says_that_a_stand_in_made_the_labels(paths: Paths) -> None:
     text = rendered(paths)
     words = "labels by similarity (offline stand-in, no LLM)"
     assert text.count(f"tiny: <strong>{words}</strong>") == 1
-    assert text.count(words) == 1 + 2 * len(CELLS)  # above, and in each cell's card and pictures
+    assert text.count(words) == 1 + 2 * len(CELLS)  # above, in each card, at each difficulty axis
     assert "LLM's rankings" not in text
 
 
-def test_a_real_dataset_is_not_called_synthetic(paths: Paths) -> None:
-    real = Cell("films", "fpmc", "strong", 1)
-    place(paths, real, figures(synthetic=False))
-    assert "ynthetic" not in rendered(paths, [real])
+def test_a_real_dataset_is_not_called_synthetic(tmp_path: Path) -> None:
+    paths = made_up.project(tmp_path, dataset="movielens-1m")
+    assert "ynthetic" not in rendered(paths, dataset="movielens-1m")
 
 
 def test_columns_go_by_cutoff_and_then_recall_ndcg_mrr(paths: Paths) -> None:
-    metrics = figures()
-    for model in metrics["models"].values():
-        model["recall@5"] = 0.05
-    place(paths, CELLS[0], metrics)
-    results_part = rendered(paths, CELLS[:1]).split("<h2>Labels</h2>")[0]
-    head = re.findall(r'<th scope="col">([\w@]+)</th>', results_part)
-    assert head == ["model", "Recall@5", "Recall@10", "NDCG@10", "MRR@10", "parameters", "kB"]
+    head = re.findall(r'<th scope="col">([\w@]+)</th>', part(paths, "results"))
+    wanted = ["model", "Recall@5", "Recall@10", "NDCG@10", "MRR@10", "parameters", "kB"]
+    assert head == wanted * 2
 
 
 def test_the_best_of_a_column_is_marked(paths: Paths) -> None:
-    text = rendered(paths, CELLS[:1])
+    text = part(paths, "results").split("<table>")[1]
     rows = re.findall(r'<tr class="(\w+)">(.*?)</tr>', text, re.S)
     marked = {name: re.findall(r'class="best">([\d.]+)', row) for name, row in rows}
-    assert marked.pop("control") == ["0.1000", "0.0500", "0.0500"]
-    assert set(map(tuple, marked.values())) == {("0.1000", "0.0500")}  # equals share the mark
+    best = f"{(len(MODELS) - 1) / 100 + 0.001:.4f}"
+    assert marked.pop(MODELS[-1]) == ["0.0500", "0.1000", best, "0.0500"]
+    assert set(map(tuple, marked.values())) == {("0.0500", "0.1000", "0.0500")}  # equals share it
 
 
 def test_one_seed_shows_the_interval_over_sessions(paths: Paths) -> None:
-    text = rendered(paths)
+    text = part(paths, "results")
     assert "distilled − student, NDCG@10: +0.0200 (95 % interval" in text
-    assert "±" not in text.split("<h2>Results")[1]
+    assert "±" not in text
 
 
-def test_several_seeds_show_the_deviation_and_how_many_are_positive(paths: Paths) -> None:
-    cells = [Cell("tiny", "fpmc", "strong", seed) for seed in (1, 2)]
-    place(paths, cells[1], figures(shift=0.02))
-    text = rendered(paths, cells)
+def test_several_seeds_show_the_deviation_and_how_many_are_positive(tmp_path: Path) -> None:
+    paths = made_up.project(tmp_path, seeds=(1, 21))
+    text = part(paths, "results", seeds=(1, 21))
     assert "positive with 2 of 2 seeds" in text
-    assert "0.0600 <small>±0.0141</small>" in text  # teacher: mean of .05 and .07 less one place
+    mean = MODELS.index("student") / 100 + 0.011  # of the seeds' shifts, .001 and .021
+    assert f"{mean:.4f} <small>±0.0141</small>" in text
     assert "2 seeds</caption>" in text
 
 
-def test_a_hostile_title_stays_text(paths: Paths) -> None:
+def test_a_hostile_headline_stays_text(paths: Paths) -> None:
     text = rendered(paths, title="<script>alert(1)</script>")
-    assert "&lt;script&gt;" in text
-    read(text)
+    assert "&lt;script&gt;alert(1)" in text
+    assert read(text).scripts.count("module") == 3
 
 
-def test_the_stage_writes_the_page_of_the_run_s_cells(paths: Paths, project: Path) -> None:
-    params = read_params(project / "params.yaml")
-    summary = report.run(params, paths)
-    assert summary.cells == 2
+def test_hostile_titles_stay_inside_the_data(paths: Paths) -> None:
+    """As a browser reads it: the element ends at the first `</script`, whatever is around it."""
+    text = rendered(paths)
+    data = text.split('id="labels-data">')[1].split("</script")[0]
+    shown = set(json.loads(data)["titles"]["tiny"].values())
+    assert set(made_up.HOSTILE) <= shown
+    assert "<" not in data
+    assert all(hostile not in text for hostile in made_up.HOSTILE[:3])
+
+
+def test_the_stage_writes_the_page_of_the_run_s_cells(paths: Paths) -> None:
+    summary = report.run(parameters(), paths)
+    assert (summary.cells, summary.grids) == (2, 0)
     assert paths.report.read_text(encoding="utf-8") == rendered(paths)
+    assert paths.report_plots("bytes").read_text().startswith("of,model,kind,kilobytes,ndcg\ntiny,")
+    assert paths.report_plots("labels").read_text() == "of,method,labels,ndcg,low,high\n"
 
 
-def test_a_run_without_figures_says_what_to_do(project: Path, tmp_path: Path) -> None:
-    params = read_params(project / "params.yaml")
-    with pytest.raises(Exception, match="none of the 2 cells of `run` has been evaluated"):
-        report.run(params, Paths(tmp_path))
+def test_a_run_without_figures_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none of the 2 cells of `run` has been evaluated"):
+        report.run(parameters(), Paths(tmp_path))
+
+
+def test_figures_without_their_tables_give_a_page_that_says_so(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    for cell in CELLS:
+        files.write_json(paths.metrics(cell), figures())
+    text = " ".join(" ".join(read(rendered(paths)).text).split())
+    assert "Not shown, because the tables are not here: tiny · fpmc · published · seed 1" in text
+    assert "Some of its tables are not here; `dvc pull` or `dvc repro` brings them." in text
+    assert "labels by nobody on record" in text
+    assert 'id="labels-data"' not in rendered(paths)
+
+
+def test_without_a_grid_the_page_names_the_command_that_makes_one(paths: Paths) -> None:
+    for name in ("dollars", "comparisons", "slices"):
+        assert "<code>distilrec grid quick</code>" in part(paths, name)
+    assert 'href="#studies"' not in rendered(paths)
 
 
 def test_the_rows_behind_the_page_are_those_of_the_results(paths: Paths) -> None:
     found = {cell: files.read_json(paths.metrics(cell)) for cell in CELLS}
-    shown = read(rendered(paths)).text
+    shown = " ".join(read(part(paths, "results")).text)
     for row in results.rows(found):
         if "@" in row.metric:
-            assert f"{row.mean:.4f}" in " ".join(shown)
+            assert f"{row.mean:.4f}" in shown
 
 
 def test_a_distillation_that_changed_no_figure_says_so(paths: Paths) -> None:
@@ -283,15 +231,15 @@ def test_a_distillation_that_changed_no_figure_says_so(paths: Paths) -> None:
     same = figures()
     same["differences"]["distilled_minus_student"]["ndcg@10"] = {"mean": 0, "low": 0, "high": 0}
     place(paths, CELLS[0], same)
-    assert "validation kept the undistilled weights" in rendered(paths, CELLS[:1])
+    assert "validation kept the undistilled weights" in rendered(paths)
 
 
-def labels_section(paths: Paths, cells: list[Cell] = CELLS[:1]) -> str:
-    return rendered(paths, cells).split("<h2>Labels</h2>")[1].split("<h2>Cells</h2>")[0]
+def cards_of(paths: Paths) -> str:
+    return part(paths, "cards")
 
 
 def test_the_card_shows_labels_chance_and_the_difference_with_intervals(paths: Paths) -> None:
-    section = labels_section(paths)
+    section = cards_of(paths)
     head = re.findall(r'<th scope="col">([^<]+)</th>', section)
     orders = ["random", "more than random", "popularity", "more than popularity"]
     assert head[:6] == ["held-back item", "labels", *orders]
@@ -308,7 +256,7 @@ def test_the_card_shows_labels_chance_and_the_difference_with_intervals(paths: P
 
 
 def test_the_card_says_what_is_not_known_and_what_it_cost(paths: Paths) -> None:
-    text = " ".join(read(labels_section(paths)).text)
+    text = " ".join(read(cards_of(paths)).text)
     for words in (
         "500 sessions: 487 usable, 11 too short, 2 missing",
         "among the candidates shown: in 42.0 %",
@@ -321,20 +269,23 @@ def test_the_card_says_what_is_not_known_and_what_it_cost(paths: Paths) -> None:
 
 
 def test_a_card_without_a_known_offer_has_the_labels_alone(paths: Paths) -> None:
-    files.write_json(paths.card(CELLS[0]), card(offer_known=False))
-    section = labels_section(paths)
-    assert re.findall(r'<th scope="col">([^<]+)</th>', section) == ["held-back item", "labels"]
+    for cell in CELLS:
+        files.write_json(paths.card(cell), made_up.card(offer_known=False))
+    section = cards_of(paths)
+    head = re.findall(r'<th scope="col">([^<]+)</th>', section)
+    assert head == ["held-back item", "labels"] * len(CELLS)
     assert "position bias: not known" in section
     names = "random, popularity, offline stand-in, teacher"
     assert f"not compared with {names}: what was offered is not known" in section
 
 
 def test_a_page_of_cells_without_cards_has_no_section_of_labels(paths: Paths) -> None:
-    paths.card(CELLS[0]).unlink()
-    assert "<h2>Labels</h2>" not in rendered(paths, CELLS[:1])
+    for cell in CELLS:
+        paths.card(cell).unlink()
+    assert 'id="cards"' not in rendered(paths)
 
 
 def test_no_place_is_shown_as_minus_zero() -> None:
-    found = card()
+    found = made_up.card()
     found["position"]["order"] = {"mean": -0.001, "low": -0.004, "high": 0.004}
     assert card_words.positions(found)[2][1] == ("0.00", "0.00 to 0.00")

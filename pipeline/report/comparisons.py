@@ -1,0 +1,102 @@
+"""Who is better than whom: differences with intervals, and whether the data can tell."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from pipeline.report.groups import metric_name
+from pipeline.report.sources import Figures, Sources
+
+STUDIES = {
+    "table": "main comparison",
+    "dimensions": "numbers an item",
+    "labels": "number of labels",
+    "shares": "assumed shares",
+    "counts": "assumed numbers of answers",
+    "correctness": "correct answers",
+    "bytes": "stored forms",
+}
+CERTAIN = ("more", "less")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One comparison, each figure in words."""
+
+    who: str
+    metric: str
+    difference: str
+    interval: str
+    lift: str
+    p: str
+    holm: str
+    effect: str
+    needed: str
+    verdict: str
+    kind: str
+    """Class of the verdict: more, less or open."""
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """The comparisons of one dataset, study, backbone and recipe."""
+
+    name: str
+    counts: str
+    lines: list[Line]
+
+
+def comparisons(sources: Sources) -> list[Comparisons]:
+    """Return the comparisons that grids have made, in their order."""
+    found: dict[str, list[Figures]] = defaultdict(list)
+    for grid, figures in sources.grids.items():
+        for dataset, of in figures["datasets"].items():
+            for one in of["comparisons"]:
+                place = place_of(dataset, one)
+                found[f"{place}: {STUDIES.get(one['study'], one['study'])} (grid {grid})"].append(
+                    one
+                )
+    return [
+        Comparisons(name, _counts(of), [_line(one) for one in of]) for name, of in found.items()
+    ]
+
+
+def place_of(dataset: str, one: Figures) -> str:
+    """Return dataset, backbone and recipe in words; a counting model has the first alone."""
+    return " · ".join(word for word in (dataset, one["backbone"], one["recipe"]) if word)
+
+
+def _counts(of: list[Figures]) -> str:
+    verdicts = [one["verdict"] for one in of]
+    more, less = verdicts.count("more"), verdicts.count("less")
+    return f"{more} more, {less} less, {len(of) - more - less} not enough data to tell"
+
+
+def _line(one: Figures) -> Line:
+    lift, needed = one["lift"], one["sessions_needed"]
+    ours, theirs = (
+        _called(one["ours"], one["setting"]),
+        _called(one["theirs"], one["their_setting"]),
+    )
+    return Line(
+        who=f"{ours} − {theirs}",  # noqa: RUF001 - a minus sign
+        metric=metric_name(one["metric"]),
+        difference=f"{one['difference']:+.4f}",
+        interval=f"{one['low']:+.4f} to {one['high']:+.4f}",
+        lift="" if lift is None else f"{100 * lift:+.0f} %",
+        p=probability(one["p"]),
+        holm=probability(one["holm"]),
+        effect="" if one["effect"] is None else f"{one['effect']:+.2f}",
+        needed="" if needed is None else f"{needed:,}",
+        verdict=one["verdict"],
+        kind=one["verdict"] if one["verdict"] in CERTAIN else "open",
+    )
+
+
+def _called(method: str, setting: dict[str, float | str]) -> str:
+    words = ", ".join(f"{key} {value}" for key, value in setting.items())
+    return f"{method} ({words})" if words else method
+
+
+def probability(p: float) -> str:
+    """Return a probability with as many digits as one can use."""
+    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")

@@ -1,0 +1,132 @@
+"""Quality against bytes: every model on one plane, and the frontier of those that nothing beats."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.evaluation import results
+from pipeline.evaluation.frontier import on_frontier
+from pipeline.report.charts import Chart, Spec, chart, log_scale, named, quantity, tooltip
+from pipeline.report.names import KINDS, kind
+from pipeline.report.sources import Figures, Sources, models_of
+
+METRIC = "ndcg@10"
+STUDIES = ("table", "dimensions", "bytes")
+SHAPES = ["circle", "triangle-up", "square", "diamond", "cross"]
+INK: Spec = {"color": "currentColor", "opacity": 0.5}
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The models of one dataset."""
+
+    name: str
+    chart: Chart
+    points: list[Point]
+    frontier: list[Point]
+
+
+def planes(sources: Sources) -> Iterator[Plane]:
+    """Yield a plane for each dataset of the run."""
+    for dataset in dict.fromkeys(cell.dataset for cell in sources.cells):
+        points = list(_points(sources, dataset))
+        kept = on_frontier([(point["bytes"], point["quality"]) for point in points])
+        best = [point for point, on_it in zip(points, kept, strict=True) if on_it]
+        best.sort(key=lambda point: (point["bytes"], point["quality"]))
+        yield Plane(dataset, _chart(dataset, points, best), points, best)
+
+
+def _points(sources: Sources, dataset: str) -> Iterator[Point]:
+    """Yield each model once: as a grid has it, else as the run's cells have it."""
+    seen = set()
+    for of, model in models_of(sources, *STUDIES):
+        point = _of_grid(model)
+        if of == dataset and point["name"] not in seen:
+            seen.add(point["name"])
+            yield point
+    table: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in results.rows(sources.metrics):
+        if row.dataset == dataset:
+            counting = row.model in results.COUNTING
+            place = ("", "") if counting else (row.backbone, row.recipe)
+            table.setdefault((row.model, *place), {})[row.metric] = row.mean
+    for (name, backbone, recipe), metrics in table.items():
+        point = _point(name, backbone, recipe, metrics["bytes"], metrics[METRIC], {})
+        if point["name"] not in seen:
+            yield point
+
+
+def _of_grid(model: Figures) -> Point:
+    place, quality = (model["backbone"], model["recipe"]), model["metrics"][METRIC]
+    setting = dict(model["setting"])
+    if model["study"] == "dimensions" and model["dimension"]:
+        setting = {"d": model["dimension"]}
+    return _point(model["method"], *place, model["bytes"], quality["mean"], setting) | {
+        "low": quality["low"],
+        "high": quality["high"],
+    }
+
+
+def _point(
+    method: str, backbone: str, recipe: str, size: float, quality: float, setting: dict[str, Any]
+) -> Point:
+    words = [method, *(f"{key} {value}" for key, value in setting.items()), backbone, recipe]
+    return {
+        "method": method,
+        "name": " ".join(word for word in words if word),
+        "short": " ".join([method, *(f"{key}={value}" for key, value in setting.items())]),
+        "kind": kind(method),
+        "recipe": recipe or "no recipe",
+        "bytes": size,
+        "kilobytes": size / 1000,
+        "quality": quality,
+    }
+
+
+def _chart(dataset: str, points: list[Point], best: list[Point]) -> Chart:
+    kinds = [name for name in KINDS if any(point["kind"] == name for point in points)]
+    kinds += sorted({point["kind"] for point in points}.difference(kinds))
+    recipes = sorted({point["recipe"] for point in points})
+    middle = math.sqrt(best[0]["bytes"] * best[-1]["bytes"])
+    rows = [
+        {**point, "best": any(one is point for one in best), "left": point["bytes"] < middle}
+        for point in points
+    ]
+    tips = tooltip(name="model", kilobytes="kB", quality="NDCG@10", low="from", high="to")
+    shapes = {"domain": recipes, "range": SHAPES[: len(recipes)]}
+    return chart(
+        f"{dataset}: NDCG@10 by bytes, every model; the line joins those that nothing beats",
+        rows,
+        {
+            "transform": [{"filter": "datum.best"}],
+            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.2} | INK,
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 0.9},
+            "encoding": {
+                "color": named("kind", kinds, KINDS),
+                "shape": {"field": "recipe", "type": "nominal", "title": None, "scale": shapes},
+                "tooltip": tips,
+            },
+        },
+        _names("datum.left", {"align": "left", "dx": 7, "dy": 12}),
+        _names("!datum.left", {"align": "right", "dx": -7, "dy": -7}),
+        encoding={
+            "x": log_scale("kilobytes", "kB of all files that are needed to score"),
+            "y": quantity("quality", "NDCG@10", zero=True),
+        },
+        width=620,
+        height=340,
+        legend_columns=5,
+    )
+
+
+def _names(where: str, place: Spec) -> Spec:
+    """Return the layer that names points on the frontier: those on the left at their right."""
+    return {
+        "transform": [{"filter": f"datum.best && {where}"}],
+        "mark": {"type": "text", **place},
+        "encoding": {"text": {"field": "short"}},
+    }
