@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 
@@ -26,6 +26,7 @@ def test_an_end_between_two_points_cuts_the_line_and_one_behind_them_goes_on_lev
     assert weights([0, 2], 4) == pytest.approx([0.25, 0.75])
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 500), min_size=1, max_size=8, unique=True),
     st.integers(1, 600),

@@ -1,6 +1,6 @@
 """The frontier of quality against bytes: by hand and against its definition."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.evaluation.frontier import on_frontier
@@ -18,6 +18,7 @@ def test_equals_stand_together() -> None:
     assert on_frontier([(10, 0.1), (10, 0.1), (10, 0.05)]) == [True, True, False]
 
 
+@settings(deadline=None)
 @given(MODELS)
 def test_a_model_is_left_out_if_and_only_if_another_beats_it(
     models: list[tuple[float, float]],

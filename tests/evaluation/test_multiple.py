@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.evaluation.multiple import holm
@@ -30,6 +30,7 @@ def rejected(p_values: list[float], level: float) -> list[bool]:
     return found
 
 
+@settings(deadline=None)
 @given(P_VALUES, st.floats(0.001, 0.5))
 def test_corrected_values_say_what_the_steps_say(p_values: list[float], level: float) -> None:
     corrected = holm(p_values)
@@ -37,6 +38,7 @@ def test_corrected_values_say_what_the_steps_say(p_values: list[float], level: f
         assert (corrected <= level).tolist() == rejected(p_values, level)
 
 
+@settings(deadline=None)
 @given(P_VALUES)
 def test_correcting_keeps_the_order_and_never_lowers(p_values: list[float]) -> None:
     corrected, order = holm(p_values), np.argsort(p_values, kind="stable")
@@ -45,6 +47,7 @@ def test_correcting_keeps_the_order_and_never_lowers(p_values: list[float]) -> N
     assert ((corrected > 0) & (corrected <= 1)).all()
 
 
+@settings(deadline=None)
 @given(P_VALUES)
 def test_the_order_in_which_they_are_given_does_not_matter(p_values: list[float]) -> None:
     shuffled = np.random.default_rng(len(p_values)).permutation(len(p_values))

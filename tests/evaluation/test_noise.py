@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.evaluation.noise import components, noise, rows
@@ -47,6 +47,7 @@ def test_they_find_what_was_put_in() -> None:
     assert squares == pytest.approx([4, 1], rel=0.1)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=4), min_size=1, max_size=6),
     st.floats(-1, 1),

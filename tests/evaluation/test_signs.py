@@ -56,7 +56,7 @@ def test_p_is_never_below_what_the_draws_can_tell() -> None:
     assert p_of([1.0] * 200, draws=999) == 1 / 1000
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(DIFFERENCES, st.integers(0, 9), st.integers(1, 5))
 def test_p_has_no_sides_no_unit_and_no_say_for_sessions_without_a_difference(
     differences: list[float], seed: int, zeros: int
