@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "grid": SHARED
     | {"interactions", "selection", "evaluation", "labelling", "recommenders", "distillation"}
     | {"stages", "project"},
+    "export": SHARED | {"recommenders"},
     "cli": {"params", "paths", "console", "errors", "project"}
     | {"stages", "labelling", "recommenders", "evaluation", "report", "grid", "export"},
     "__main__": {"cli"},
