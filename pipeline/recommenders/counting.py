@@ -23,7 +23,7 @@ from pipeline.recommenders.itemknn_titles import (
 )
 from pipeline.recommenders.packing import pack_texts
 from pipeline.recommenders.ranking import ndcg_at_10, ranks_of_mixtures, target_ranks
-from pipeline.recommenders.stored_counts import pack_pairs, pack_sessions
+from pipeline.recommenders.stored_counts import pack_pairs, pack_sessions, pruned_to
 
 
 def choose_itemknn(
@@ -89,3 +89,22 @@ def packed_counts(counting: ItemKnn, training: SessionBatches, stored: str) -> d
         return pack_sessions(training)
     forward = count_forward(training, counting.n_items, counting.form.decay)
     return pack_pairs(forward, counting.popularity)
+
+
+HEAD_BYTES = 2_000
+"""More than the names of the tensors and ``model.json`` take beside packed counts."""
+
+
+def counting_within(counting: ItemKnn, training: SessionBatches, size: int) -> ItemKnnTitles:
+    """Return counting alone, pruned so that its whole folder has at most ``size`` bytes.
+
+    Args:
+        counting: the co-occurrence model whose form is kept.
+        training: the sessions it counted.
+        size: bytes; what is left of it after packing is less than `HEAD_BYTES`.
+    """
+    numbers = describe(counting.form, counting.max_length, 0, counting.n_items)
+    forward = count_forward(training, counting.n_items, counting.form.decay)
+    kept = pruned_to(forward, counting.popularity, size - HEAD_BYTES)
+    packed = pack_pairs(kept, counting.popularity)
+    return with_titles(numbers, packed, pack_texts([""] * counting.n_items), 0)

@@ -1,5 +1,6 @@
 """Weights of a hybrid's parts, chosen on sessions that did not stop the student's training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -12,6 +13,9 @@ from pipeline.recommenders.hybrid import StudentShares
 from pipeline.recommenders.itemknn_titles import ItemKnnTitles
 from pipeline.recommenders.ranking import gains_at_10, ranks_of_mixtures
 from pipeline.recommenders.titles import TitleCosines
+
+Weights = tuple[float, float, float]
+"""Of counts, titles and students."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +54,31 @@ def choose_weights(
         sessions: validation sessions.
         params: the grid and the margin.
     """
-    alone = counting.numbers["title_weight"]
-    grid = [(share * k, k) for k, share in product(params.student_weight, params.title_share)]
-    tried = [(1.0, alone, 0.0), *((1.0, weight, k) for weight, k in grid)]
+    tried = grid(counting.numbers["title_weight"], params)
     parts = (counting.counts, titles, students)
     ranks = ranks_of_mixtures(parts, tried, sessions, sessions.examples("last"))
-    gains = gains_at_10(ranks)  # W X
+    return chosen(gains_at_10(ranks), tried, params.margin)
+
+
+def grid(alone: float, params: HybridParams) -> list[Weights]:
+    """Return the weights of counts, titles and students that are tried; first, no student.
+
+    Args:
+        alone: weight of the titles without a student.
+        params: weights of the students, and of the titles in units of them.
+    """
+    pairs = product(params.student_weight, params.title_share)
+    return [(1.0, alone, 0.0), *((1.0, share * k, k) for k, share in pairs)]
+
+
+def chosen(gains: Tensor, tried: Sequence[Weights], margin: float) -> Choice:
+    """Return the choice among weights by their NDCG@10, a session a column.  # W X."""
     best = 1 + int(gains[1:].mean(1).argmax())
     gain, error = _mean_and_error(gains[best] - gains[0])
-    chosen = best if gain > params.margin * error else 0
-    _, weight, k = tried[chosen]
+    place = best if gain > margin * error else 0
+    _, titles, students = tried[place]
     figures = gains.mean(1).tolist()
-    return Choice(weight, k, figures[chosen], figures[0], gain, error)
+    return Choice(titles, students, figures[place], figures[0], gain, error)
 
 
 def _mean_and_error(differences: Tensor) -> tuple[float, float]:

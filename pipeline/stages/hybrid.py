@@ -46,7 +46,8 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     )
 
     tensors = {**counting.tensors(), "titles": packed}
-    titles = titles_of(counting.numbers, tensors)
+    known = "titles" in counting.tensors()
+    titles = counting.titles if known else titles_of(counting.numbers, tensors)
     shares = StudentShares([student.model], counting.counts.counting.popularity)
     choice = choose_weights(counting, titles, shares, sessions, params.hybrid)
     weights = {"counts": 1, "titles": choice.titles, "students": choice.students}

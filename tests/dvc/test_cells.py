@@ -12,7 +12,16 @@ from tests.dvc.project import Project, copy_of_the_project, standing
 pytestmark = [pytest.mark.dvc, pytest.mark.xdist_group("dvc")]
 
 OF_A_DATASET = ("fetch", "sessions", "baselines", "hints", "label")
-OF_A_CELL = ("teacher", "student", "difficulty", "select", "labelled", "distill", "evaluate")
+OF_A_CELL = (
+    "teacher",
+    "student",
+    "difficulty",
+    "select",
+    "labelled",
+    "distill",
+    "hybrid",
+    "evaluate",
+)
 
 
 def test_two_datasets_and_two_backbones_give_all_stages(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What a model of few bytes reaches on the published sessions."""
