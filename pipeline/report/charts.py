@@ -139,9 +139,10 @@ def named(field: str, names: Sequence[str], colours: Mapping[str, str] | None = 
     return {"field": field, "type": "nominal", "title": None, "scale": scale}
 
 
-def dashed(field: str, names: Sequence[str]) -> Spec:
-    """Return a channel that gives each name its dash."""
-    dashes = [list(DASHES[at % len(DASHES)]) for at in range(len(names))]
+def dashed(field: str, names: Sequence[str], known: Iterable[str] = ()) -> Spec:
+    """Return a channel that gives each name its dash, the same in all charts with known names."""
+    places = {name: at for at, name in enumerate(known)}
+    dashes = [list(DASHES[places.get(name, at) % len(DASHES)]) for at, name in enumerate(names)]
     scale = {"domain": list(names), "range": dashes}
     return {"field": field, "type": "nominal", "title": None, "scale": scale}
 

@@ -16,6 +16,9 @@ STUDIES = {
     "bytes": "stored forms",
 }
 CERTAIN = ("more", "less")
+MAIN = "ndcg@10"
+ADDED_TO = ("student", "no_list", "random", "llm_shuffled")
+"""Beside which the rankings are judged: no ranking, as many steps, any sessions, any order."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,18 @@ def comparisons(sources: Sources) -> list[Comparisons]:
     return [
         Comparisons(name, _counts(of), [_line(one) for one in of]) for name, of in found.items()
     ]
+
+
+def headlines(sources: Sources) -> list[tuple[str, list[Line]]]:
+    """Return, by place, what rankings of the sessions of ``exact`` add, and to what."""
+    found: dict[str, list[Line]] = defaultdict(list)
+    for grid, figures in sources.grids.items():
+        for dataset, of in figures["datasets"].items():
+            for one in of["comparisons"]:
+                asked = (one["study"], one["ours"], one["metric"]) == ("table", "exact", MAIN)
+                if asked and one["theirs"] in ADDED_TO:
+                    found[f"{place_of(dataset, one)} (grid {grid})"].append(_line(one))
+    return list(found.items())
 
 
 def place_of(dataset: str, one: Figures) -> str:

@@ -56,6 +56,8 @@ def _of_grid(name: str, figures: Figures) -> Made:
         *((f"seeds of {key}", _text(value)) for key, value in flat(figures["seeds"])),
         *((f"SHA-256 of {key}", _text(value)) for key, value in flat(found["data"])),
         *((f"version of {key}", _text(value)) for key, value in flat(found["versions"])),
+        ("code", _text(found["code"])),
+        ("taken over from earlier trainings", f"{found['taken_over']:,}"),
     ]
     if not found["prices"]:
         about.append(("prices", "none on record: figures are by the number of labels"))
@@ -63,7 +65,6 @@ def _of_grid(name: str, figures: Figures) -> Made:
         ("Prices", list(flat(found["prices"] or {}))),
         ("Weights chosen on validation", list(flat(figures["tuned"]))),
         ("Parameters", list(flat(found["parameters"]))),
-        ("Code", list(flat(found["code"]))),
     ]
     return Made(f"Grid {name}", about, [(title, facts) for title, facts in details if facts])
 
@@ -78,6 +79,8 @@ def flat(value: Any, name: str = "") -> Iterator[Fact]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "none"
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"
     return (

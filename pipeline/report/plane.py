@@ -111,7 +111,7 @@ def _chart(dataset: str, points: list[Point], best: list[Point]) -> Chart:
                 "tooltip": tips,
             },
         },
-        _names("datum.left", {"align": "left", "dx": 7, "dy": 12}),
+        _names("datum.left", {"align": "left", "dx": 7, "dy": -7}),
         _names("!datum.left", {"align": "right", "dx": -7, "dy": -7}),
         encoding={
             "x": log_scale("kilobytes", "kB of all files that are needed to score"),

@@ -24,6 +24,7 @@ AXES = {
     "rate": "share of answers made correct",
     "counts": "numbers of answers",
 }
+ANSWERS = ("effective", "similar", "incorrect")
 ELSEWHERE = {"table", "labels", "bytes"}
 """Studies that other parts of the page show."""
 
@@ -34,6 +35,8 @@ class Study:
 
     title: str
     charts: list[Chart]
+    lines: list[str]
+    """What else it found."""
 
 
 def studies(sources: Sources) -> list[Study]:
@@ -44,7 +47,21 @@ def studies(sources: Sources) -> list[Study]:
             for (study, *place), models in _by_place(of["models"]).items():
                 name = f"{' · '.join((dataset, *place))} (grid {grid})"
                 found[study] += _charts(name, models)
-    return [Study(TITLES.get(name, name), charts) for name, charts in found.items() if charts]
+    return [
+        Study(TITLES.get(name, name), charts, _answers(sources) if name == "counts" else [])
+        for name, charts in found.items()
+    ]
+
+
+def _answers(sources: Sources) -> list[str]:
+    """Return how many recorded answers of each kind there are in truth, a line a cell."""
+    return [
+        f"{cell}: {', '.join(f'{kinds[kind]:,} {kind}' for kind in ANSWERS)}, "
+        f"of {sum(kinds.values()):,} answers"
+        for grid in sources.grids.values()
+        for cell, kinds in grid["answers"].items()
+        if cell.split("/")[0] in grid["datasets"]
+    ]
 
 
 def _by_place(models: list[Figures]) -> dict[tuple[str, str, str], list[Figures]]:

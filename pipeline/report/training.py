@@ -38,7 +38,7 @@ def curves(name: str, logs: Sequence[pl.DataFrame]) -> Chart:
         rows,
         {
             "mark": {"type": "line", "strokeWidth": 1.6, "opacity": 0.8},
-            "encoding": {"strokeDash": dashed("model", names), "tooltip": tips},
+            "encoding": {"strokeDash": dashed("model", names, COLOURS), "tooltip": tips},
         },
         encoding={
             "x": quantity("step", "optimiser step", zero=True),
@@ -71,7 +71,7 @@ def quality(name: str, tables: Sequence[pl.DataFrame]) -> Chart:
         mean.to_dicts(),
         {
             "mark": {"type": "line", "strokeWidth": 1.6, "point": {"size": 12}},
-            "encoding": {"strokeDash": dashed("model", names), "tooltip": tips},
+            "encoding": {"strokeDash": dashed("model", names, COLOURS), "tooltip": tips},
         },
         encoding={
             "x": quantity("cutoff", "k", zero=True),
