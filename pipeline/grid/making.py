@@ -46,7 +46,7 @@ def _made(grid: Grid, unit: Unit) -> Result:
 
 def _baselines(grid: Grid, unit: Unit) -> Result:
     folder = grid.paths.baselines(unit.dataset)
-    taken = takeover.is_taken(grid, folder)
+    taken = takeover.is_taken(grid, unit, folder)
     if not taken:
         shutil.rmtree(folder, ignore_errors=True)
         baselines.run(grid.params, grid.paths, unit.dataset)
@@ -56,7 +56,7 @@ def _baselines(grid: Grid, unit: Unit) -> Result:
 def _base(grid: Grid, unit: Unit) -> Result:
     """Train a teacher or a student by its stage, or another width of the student beside it."""
     folder, paths = grid.model_folder(unit), grid.paths
-    taken = takeover.is_taken(grid, folder)
+    taken = takeover.is_taken(grid, unit, folder)
     if not taken and folder in (paths.teacher(unit.cell), paths.student(unit.cell)):
         stage = teacher if unit.method == "teacher" else student
         stage.run(grid.params, paths, unit.cell)
@@ -78,7 +78,7 @@ def _train(grid: Grid, unit: Unit, role: Role, sessions: pl.DataFrame) -> None:
 def _pool(grid: Grid, unit: Unit) -> Result:
     """Score the training sessions' difficulty and read the labels that cost nothing."""
     folder = grid.paths.difficulty(unit.cell)
-    taken = takeover.is_taken(grid, folder)
+    taken = takeover.is_taken(grid, unit, folder)
     if not taken:
         difficulty.run(grid.params, grid.paths, unit.cell)
     project = type(grid.paths)(grid.project)

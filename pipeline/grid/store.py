@@ -1,8 +1,8 @@
 """Finished units on disk: a folder each, whole once its ``unit.json`` is there.
 
 ``unit.json`` says what the unit is, what decided it, what code made it, how long it took and what
-came out; ``unit_ranks.parquet`` holds the rank of every test target. What a unit leaves elsewhere (a
-trained model) is told by its digest, so that a model that was removed or replaced is made again.
+came out; ``unit_ranks.parquet`` holds the rank of every test target. What a unit leaves elsewhere,
+a trained model, is told by its digest, so that one that was removed or replaced is made again.
 """
 
 import hashlib

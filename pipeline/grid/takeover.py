@@ -52,16 +52,19 @@ def take_over(grid: Grid, source: Path, units: Sequence[Unit]) -> Taken:
                 if other.exists():
                     counts[0 if fits else 1] += 1
                     if fits:
-                        _copy(grid, ours, other)
+                        _copy(ours, other)
+                        files.write_json(_record(grid, ours), _told(grid, unit, ours))
     return Taken(*counts)
 
 
-def is_taken(grid: Grid, folder: Path) -> bool:
-    """Return whether a folder was taken over and is as it was then."""
+def is_taken(grid: Grid, unit: Unit, folder: Path) -> bool:
+    """Return whether a folder was taken over for this unit and is as it was then."""
     path = _record(grid, folder)
-    if not path.exists() or not folder.exists():
-        return False
-    return bool(files.read_json(path) == Store(grid.root).digests([folder]))
+    return bool(path.exists() and files.read_json(path) == _told(grid, unit, folder))
+
+
+def _told(grid: Grid, unit: Unit, folder: Path) -> dict[str, Any]:
+    return {"key": grid.keys.of(unit), "files": Store(grid.root).digests([folder])}
 
 
 def _refuse_others(ours: Paths, theirs: Paths, dataset: str) -> None:
@@ -89,9 +92,8 @@ def _folders(grid: Grid, theirs: Paths, unit: Unit) -> Iterator[tuple[Path, Path
         ours, other = grid.paths.difficulty(unit.cell), theirs.difficulty(unit.cell)
         model = theirs.teacher(unit.cell)
         teacher = Unit(unit.dataset, unit.backbone, unit.recipe, unit.seed, "teacher")
-        same = _is_alike(grid.params, teacher, model) and is_taken(
-            grid, grid.paths.teacher(unit.cell)
-        )
+        taken = is_taken(grid, teacher, grid.paths.teacher(unit.cell))
+        same = taken and _is_alike(grid.params, teacher, model)
         yield ours, other, same and _is_difficulty(grid.params, other)
 
 
@@ -124,14 +126,13 @@ def _is_difficulty(params: Params, folder: Path) -> bool:
     return seen == (params.difficulty.folds == 0) and width == params.difficulty.candidates
 
 
-def _copy(grid: Grid, ours: Path, other: Path) -> None:
+def _copy(ours: Path, other: Path) -> None:
     shutil.rmtree(ours, ignore_errors=True)
     ours.parent.mkdir(parents=True, exist_ok=True)
     part = ours.with_name(f".{ours.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(other, part)
     part.replace(ours)
-    files.write_json(_record(grid, ours), Store(grid.root).digests([ours]))
 
 
 def _record(grid: Grid, folder: Path) -> Path:
