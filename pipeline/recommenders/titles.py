@@ -8,6 +8,7 @@ two halves, each of length 1 and of the same weight (Salton and Buckley 1988; sm
 """
 
 import re
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -44,7 +45,7 @@ def features(texts: Sequence[str]) -> sparse.csr_matrix:
         float32; the columns are in the order in which features first come.  # N G
     """
     halves = [_weighed(texts, str.split), _weighed(texts, pieces)]
-    return _to_length_1(sparse.hstack(halves, format="csr")).astype(np.float32)
+    return _to_length_1(sparse.hstack(halves, format="csr"))
 
 
 def pieces(text: str) -> Iterator[str]:
@@ -59,16 +60,16 @@ def _weighed(
     texts: Sequence[str], features_of: Callable[[str], Iterable[str]]
 ) -> sparse.csr_matrix:
     numbers: dict[str, int] = {}
-    found = [[numbers.setdefault(one, len(numbers)) for one in features_of(text)] for text in texts]
-    starts = np.cumsum([0, *map(len, found)])
-    columns = np.fromiter((one for row in found for one in row), np.int32, starts[-1])
-    counts = sparse.csr_matrix(
-        (np.ones(len(columns)), columns, starts), shape=(len(texts), len(numbers))
-    )
+    columns, starts = array("i"), array("q", [0])  # four bytes a feature: catalogues can be long
+    for text in texts:
+        columns.extend(numbers.setdefault(one, len(numbers)) for one in features_of(text))
+        starts.append(len(columns))
+    found = np.ones(len(columns), np.float32), np.asarray(columns), np.asarray(starts)
+    counts = sparse.csr_matrix(found, shape=(len(texts), len(numbers)))
     counts.sum_duplicates()
     texts_with = np.bincount(counts.indices, minlength=len(numbers))
     counts.data = 1 + np.log(counts.data)
-    idf = np.log((1 + len(texts)) / (1 + texts_with)) + 1
+    idf = (np.log((1 + len(texts)) / (1 + texts_with)) + 1).astype(np.float32)
     return _to_length_1((counts @ sparse.diags(idf)).tocsr()[:, texts_with > 1])
 
 
