@@ -31,8 +31,8 @@ class Coding:
     """Rows weigh by popularity to this power where books are made."""
     learning_rate: float = 2e-3
     weight_decay: float = 0.1
-    patience: int = 3
-    max_steps: int = 2000
+    max_steps: int = 400
+    """In the second half of them the speed falls to zero."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,9 @@ def code(
         weight_decay=coding.weight_decay,
         average=recipe.average,
         evaluate_every=recipe.evaluate_every,
-        patience=coding.patience,
+        patience=coding.max_steps,  # none
         max_steps=coding.max_steps,
+        settle=0.5,
     )
     loss = recipe_loss(model, training, recipe, seed)
     figure = validation_ndcg(model, parts["validation"])

@@ -31,6 +31,8 @@ class Schedule:
     evaluate_every: int
     patience: int
     max_steps: int
+    settle: float = 0.0
+    """Last share of ``max_steps`` over which the speed falls to zero."""
 
 
 @dataclass
@@ -90,6 +92,7 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         for step in console.progress(steps, label, total=len(steps)) if team.first else steps:
             _seed_dropout(seeds.derive(seed, "step", step, *team.names))
+            _set_speed(optimizer, schedule, step)
             model.train()
             loss = loss_of(batch_of(examples, schedule.batch, step, seed), step)
             optimizer.zero_grad(set_to_none=True)
@@ -113,6 +116,14 @@ def fit(
     if team.first:
         saved.remove()
     return _log(state)
+
+
+def _set_speed(optimizer: torch.optim.Optimizer, schedule: Schedule, step: int) -> None:
+    """Set the speed of a step: flat, then falling in a line, where the schedule wants that."""
+    if schedule.settle:
+        left = (schedule.max_steps - step) / (schedule.settle * schedule.max_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.learning_rate * min(1.0, left)
 
 
 def _seed_dropout(seed: int) -> None:

@@ -99,6 +99,12 @@ def test_the_last_step_ends_the_training() -> None:
     assert model.weight.item() == pytest.approx(0.6, abs=1e-5)
 
 
+def test_the_speed_falls_to_zero_over_the_last_share_of_the_steps() -> None:
+    model, _ = run(figures(0.1, 0.2, 0.3), max_steps=4, settle=0.5)
+    # 0.1, 0.1, 0.1 (two steps of the half are left) and 0.05 (one of two)
+    torch.testing.assert_close(model.weight.detach(), torch.tensor([0.35]))
+
+
 def test_the_log_is_the_table_with_mean_losses_between_evaluations() -> None:
     _, log = run(figures(0, 1, 2), max_steps=4)
     assert dict(log.schema) == TRAINING_LOG.columns
