@@ -13,6 +13,7 @@ from pipeline import files
 README = Path(__file__).with_name("README.md")
 RESULTS = Path(__file__).with_name("results.json")
 FIRST, LAST = "<!-- figures -->", "<!-- end of figures -->"
+ELSEWHERE = "growth, "  # docs/scale.md shows these
 HEADERS = ("name", "figure", "unit", "aim", "holds", "rival", "command")
 
 
@@ -30,7 +31,8 @@ def updated(text: str, rows: Iterable[dict[str, Any]]) -> str:
     """Return the page with the table between its two marks replaced."""
     before, _, rest = text.partition(FIRST)
     _, _, after = rest.partition(LAST)
-    return f"{before}{FIRST}\n{table(rows)}\n{LAST}{after}"
+    here = [row for row in rows if not row["name"].startswith(ELSEWHERE)]
+    return f"{before}{FIRST}\n{table(here)}\n{LAST}{after}"
 
 
 def update() -> None:

@@ -30,7 +30,7 @@ from tests.recommenders.toys import OWN, ROLE, SHIPPED, fit_params, untrained
 
 CELL = Cell("made", "fpmc", "strong", 1)
 ITEMS, SESSIONS_MADE = 3_000, 8_000
-RAY = ComputeParams(engine="ray", shards=4, workers=2, memory_gigabytes=0.2)
+RAY = ComputeParams(engine="ray", shards=2, workers=2, memory_gigabytes=0.2)
 
 
 @given(st.integers(0, 300), st.integers(1, 40), st.integers(1, 12))
@@ -64,7 +64,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     CATALOG.write(pl.DataFrame(rows | counted, CATALOG.columns), paths.sessions("made"))
     LABELLED.write(LABELLED.empty(), paths.labelled(CELL))
     SELECTED.write(SELECTED.empty(), paths.selected(CELL))
-    for seed, folder in enumerate([paths.teacher(CELL), paths.student(CELL)]):
+    for seed, folder in enumerate([paths.teacher(CELL)]):
         fit = fit_params("strong")
         described = registry.describe("fpmc", ITEMS, fit, ROLE, OWN.fpmc)
         model = untrained("fpmc", fit, seed=seed, n_items=ITEMS)
