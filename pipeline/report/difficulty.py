@@ -7,7 +7,7 @@ import polars as pl
 from pipeline.report.charts import Chart, chart, dashed, named, quantity, tooltip
 from pipeline.report.names import ordered
 
-AXIS = "tenth of the training sessions, easiest first"
+AXIS = "tenth of the {}, easiest first"
 
 
 def selection(name: str, tables: Sequence[pl.DataFrame]) -> Chart:
@@ -36,7 +36,12 @@ def selection(name: str, tables: Sequence[pl.DataFrame]) -> Chart:
             "encoding": {"y": quantity("selected", "sessions", zero=True), "tooltip": tips},
         },
         encoding={
-            "x": {"field": "decile", "type": "ordinal", "title": AXIS, "axis": {"labelAngle": 0}}
+            "x": {
+                "field": "decile",
+                "type": "ordinal",
+                "title": AXIS.format("training sessions"),
+                "axis": {"labelAngle": 0},
+            }
         },
     )
 
@@ -64,7 +69,12 @@ def policies(name: str, tables: Sequence[pl.DataFrame]) -> Chart:
             "encoding": {"strokeDash": dashed("policy", names), "tooltip": tips},
         },
         encoding={
-            "x": {"field": "decile", "type": "ordinal", "title": AXIS, "axis": {"labelAngle": 0}},
+            "x": {
+                "field": "decile",
+                "type": "ordinal",
+                "title": AXIS.format("pool"),
+                "axis": {"labelAngle": 0},
+            },
             "y": quantity("selected", "sessions chosen", zero=True),
             "color": named("policy", names),
         },

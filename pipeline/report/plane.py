@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from pipeline.evaluation import results
@@ -14,6 +15,8 @@ from pipeline.report.sources import Figures, Sources, models_of
 METRIC = "ndcg@10"
 STUDIES = ("table", "dimensions", "bytes")
 SHAPES = ["circle", "triangle-up", "square", "diamond", "cross"]
+NEAR = 0.06
+"""Of the plane's width and height: names closer than this would lie on each other."""
 INK: Spec = {"color": "currentColor", "opacity": 0.5}
 Point = dict[str, Any]
 
@@ -90,8 +93,10 @@ def _chart(dataset: str, points: list[Point], best: list[Point]) -> Chart:
     kinds += sorted({point["kind"] for point in points}.difference(kinds))
     recipes = sorted({point["recipe"] for point in points})
     middle = math.sqrt(best[0]["bytes"] * best[-1]["bytes"])
+    labels = _labels(best)
     rows = [
         {**point, "best": any(one is point for one in best), "left": point["bytes"] < middle}
+        | {"label": labels.get(point["name"])}
         for point in points
     ]
     tips = tooltip(name="model", kilobytes="kB", quality="NDCG@10", low="from", high="to")
@@ -123,10 +128,32 @@ def _chart(dataset: str, points: list[Point], best: list[Point]) -> Chart:
     )
 
 
+def _labels(best: list[Point]) -> dict[str, str]:
+    """Return what is written at points of the frontier: equal ones share a place, near ones none.
+
+    The last one, which is the best, always has its name.
+    """
+    found: dict[str, str] = {}
+    places = [list(of) for _, of in groupby(best, key=lambda one: (one["bytes"], one["quality"]))]
+    width = math.log(best[-1]["bytes"] / best[0]["bytes"]) or 1.0
+    height = best[-1]["quality"] or 1.0
+    last: Point | None = None
+    for of in reversed(places):
+        point = of[0]
+        near = last is not None and (
+            math.log(last["bytes"] / point["bytes"]) < NEAR * width
+            and last["quality"] - point["quality"] < NEAR * height
+        )
+        if not near:
+            found[point["name"]] = ", ".join(one["short"] for one in of)
+            last = point
+    return found
+
+
 def _names(where: str, place: Spec) -> Spec:
     """Return the layer that names points on the frontier: those on the left at their right."""
     return {
-        "transform": [{"filter": f"datum.best && {where}"}],
+        "transform": [{"filter": f"datum.label && {where}"}],
         "mark": {"type": "text", **place},
-        "encoding": {"text": {"field": "short"}},
+        "encoding": {"text": {"field": "label"}},
     }

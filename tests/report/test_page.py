@@ -168,7 +168,7 @@ def test_several_seeds_show_the_deviation_and_how_many_are_positive(tmp_path: Pa
     text = part(paths, "results", seeds=(1, 21))
     assert "positive with 2 of 2 seeds" in text
     mean = MODELS.index("student") / 100 + 0.011  # of the seeds' shifts, .001 and .021
-    assert f"{mean:.4f} <small>±0.0141</small>" in text
+    assert f"{mean:.4f}<br><small>±0.0141</small>" in text
     assert "2 seeds</caption>" in text
 
 

@@ -76,3 +76,23 @@ def test_the_table_behind_the_plot_has_every_model(tmp_path: Path) -> None:
     table = plots.size([plane])
     assert table["model"].to_list() == [point["name"] for point in plane.points]
     assert table["kilobytes"].to_list()[0] == 24.5
+
+
+def test_equal_models_share_a_name_and_near_ones_do_without(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    models = {
+        "popularity": (500, 0.01),
+        "student": (2_000, 0.2),
+        "distilled": (2_000, 0.2),
+        "itemknn": (8_900, 0.395),
+        "teacher": (9_000, 0.4),
+    }
+    cell(paths, "strong", models)
+    drawn = made(paths).chart.spec["data"]["values"]
+    assert {row["method"]: row["label"] for row in drawn} == {
+        "popularity": "popularity",
+        "student": "student, distilled",
+        "distilled": None,
+        "itemknn": None,
+        "teacher": "teacher",
+    }
