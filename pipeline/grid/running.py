@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from pipeline.grid.prepare import (
 )
 from pipeline.grid.progress import Pace, spelled, watching
 from pipeline.grid.store import code
-from pipeline.grid.studies import STUDIES, Name, entries
+from pipeline.grid.studies import STUDIES, Name, Scope, entries
 from pipeline.grid.takeover import counting, take_over
 from pipeline.grid.units import Entry, Unit, closed, needs
 from pipeline.grid.workplace import Grid
@@ -52,15 +53,25 @@ class Opened:
     entries: list[Entry]
 
 
+def asked_of(name: Name, shipped: Params, project: Paths, asked: Asked) -> tuple[Params, Scope]:
+    """Return a grid's parameters and scope.
+
+    Raises:
+        ParamsError: a name that was asked for is not of the grid, or not in ``params.yaml``.
+    """
+    params = params_of(name, shipped, project)
+    scope = scope_of(name, params, asked)
+    refuse_strangers(asked, scope, STUDIES)
+    return params, scope
+
+
 def opened(name: Name, shipped: Params, project: Paths, asked: Asked) -> Opened:
     """Return a grid, its datasets' tables made.
 
     Raises:
         PipelineError: a name is not of the grid, or a dataset cannot be made.
     """
-    params = params_of(name, shipped, project)
-    scope = scope_of(name, params, asked)
-    refuse_strangers(asked, scope, STUDIES)
+    params, scope = asked_of(name, shipped, project, asked)
     grid = grid_of(name, params, project, scope.datasets)
     names = counting(grid.paths, Unit(scope.datasets[0], scope.backbones[0], "strong", 1, ""))
     return Opened(grid, entries(extent_of(name), scope, names))
@@ -74,7 +85,8 @@ def run(name: str, shipped: Params, project: Paths, options: Options) -> int:
         KeyboardInterrupt: it was stopped; the figures of what is finished are written.
     """
     count = options.workers or os.cpu_count() or 1
-    with locked(project.grid):
+    asked_of(named(name), shipped, project, options.asked)  # before anything is made
+    with locked(project.grid), stopped_by_term():
         found = opened(named(name), shipped, project, options.asked)
         grid, wanted = found.grid, _asked_for(found.entries, options.asked)
         if options.models is not None:
@@ -186,6 +198,20 @@ def _write_plan(grid: Grid, plan: hours.Plan, wanted: Sequence[Entry]) -> None:
     others = [key for key in before["left_out"] if key not in asked]
     content = {"cut": plan.left_out, "left_out": sorted({*others, *left})}
     files.write_json(path, content)
+
+
+@contextmanager
+def stopped_by_term() -> Iterator[None]:
+    """Have a SIGTERM stop a grid as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
