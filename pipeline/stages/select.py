@@ -97,8 +97,8 @@ def _inclusion(select: SelectParams, pool: int) -> dict[str, Floats]:
     found = {}
     for policy in SHOWN:
         with suppress(ParamsError):
-            log_p = choice.log_inclusion(pool, select.model_copy(update={"policy": policy}))
-            found[policy] = np.exp(log_p)
+            other = select.model_copy(update={"policy": policy})
+            found[policy] = np.exp(choice.log_inclusion(pool, other))
     return found
 
 

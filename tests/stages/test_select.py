@@ -131,6 +131,30 @@ def test_every_policy_runs(paths: Paths, project: Path) -> None:
             assert facts["worst_case"] is not None
 
 
+def test_the_plot_tells_what_each_policy_would_choose(paths: Paths, project: Path) -> None:
+    """30 of 120 sessions; a tenth has 12: the ends take them whole, random takes 3 of each."""
+    select.run(params(project), paths, CELL)
+    table = pl.read_csv(paths.plots(CELL) / "policies.csv")
+    chosen = {
+        str(policy): of["selected"].to_list()
+        for (policy,), of in table.group_by("policy", maintain_order=True)
+    }
+    assert list(chosen) == list(select.SHOWN)
+    assert chosen["random"] == pytest.approx([3] * 10)
+    assert chosen["easiest"] == pytest.approx([12, 12, 6, *[0] * 7])
+    assert chosen["hardest"] == pytest.approx([*[0] * 7, 6, 12, 12])
+    assert [sum(of) for of in chosen.values()] == pytest.approx([30] * 6)
+
+
+def test_the_plot_leaves_out_policies_whose_assumptions_leave_nothing_to_gain(
+    paths: Paths, project: Path
+) -> None:
+    hopeless = {"share_effective": 0.0, "share_incorrect": 1.0}
+    select.run(params(project, policy="random", **hopeless), paths, CELL)
+    table = pl.read_csv(paths.plots(CELL) / "policies.csv")
+    assert set(table["policy"]) == {"random", "hardest", "easiest"}
+
+
 def test_command_prints_counts_and_keeps_the_time_out_of_the_outputs(
     paths: Paths, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

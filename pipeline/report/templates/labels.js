@@ -87,7 +87,7 @@ function start(data) {
     parts.append(part("Session, oldest first", [...label.p, label.t], label));
     parts.append(part(`Ranking (${label.o})`, label.r, label, place));
     const rest = label.c.filter((item) => !ranked.has(item));
-    parts.append(part("Candidates that were not ranked", rest, label, place));
+    parts.append(part("Other candidates of the teacher", rest, label, place));
     box.append(parts);
   }
 
