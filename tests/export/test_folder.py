@@ -116,7 +116,8 @@ def test_the_folder_answers_as_the_model_does(
     assert_frame_equal(found.session, expected.session)
     assert_frame_equal(found.items, expected.items, abs_tol=1e-4)
     assert_frame_equal(found.unscored, expected.unscored)
-    assert len(found.items) == (12 if offered is None else 2)  # 001 was there, 005 is cold, 999 not known
+    # of the five that are offered, 001 is in the session, 005 is cold, and 999 is not known
+    assert len(found.items) == (12 if offered is None else 2)
 
 
 def test_recommending_from_a_folder_loads_no_torch_and_needs_no_project(

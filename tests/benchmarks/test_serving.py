@@ -1,0 +1,46 @@
+"""How the served form is compared with torch, on scores that were written down."""
+
+import torch
+
+from benchmarks.record import COLUMNS
+from benchmarks.serving import latencies, latency_rows, not_by_score, out_of_order, table
+
+OURS = torch.tensor([[3.0, 2.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
+
+
+def test_equal_scores_are_in_order_and_a_swap_is_not() -> None:
+    assert out_of_order(OURS, OURS.clone(), 0.0) == 0
+    swapped = OURS.clone()
+    swapped[0, 3] = 2.5  # the last item comes before two that torch scores higher by 1
+    assert out_of_order(OURS, swapped, 0.0) == 2
+    assert out_of_order(OURS, swapped, 1e-5) == 2
+    assert out_of_order(OURS, swapped, 1.0) == 0
+
+
+def test_what_differs_by_less_than_half_of_what_is_allowed_cannot_be_out_of_order() -> None:
+    near = OURS + torch.tensor([0.0, -4e-6, 4e-6, 0.0])
+    assert out_of_order(OURS, near, 1e-5) == 0
+
+
+def test_items_follow_scores_then_their_index_and_hidden_ones_come_last() -> None:
+    scores = torch.tensor([[3.0, 2.0, 2.0, 9.0]])
+    values = torch.tensor([[3.0, 2.0, 2.0, -torch.inf]])
+    assert not_by_score(torch.tensor([[1, 2, 3, 4]]), values, scores) == 0
+    assert not_by_score(torch.tensor([[1, 3, 2, 4]]), values, scores) == 2
+
+
+def test_rows_fit_the_file_of_results_and_the_table_has_the_ratio() -> None:
+    rows = latency_rows("a model", (10.0, 0.5, 1.0), (40.0, 2.0, 3.0))
+    assert all(set(row) == set(COLUMNS) for row in rows)
+    assert [row["value"] for row in rows] == [10.0, 0.5, 1.0, 0.25]
+    assert [row["rival"] for row in rows] == [40.0, 2.0, 3.0, None]
+    assert len({row["name"] for row in rows}) == 4
+    line = table([("fpmc", "student", "int8", 10.0, 0.5, 1.0, 2.0)]).splitlines()[-1]
+    assert line == "| fpmc student | int8 | 10 | 0.50 | 1.00 | 0.25 |"
+
+
+def test_percentiles_are_in_milliseconds_and_every_call_is_timed() -> None:
+    called: list[int] = []
+    fifty, last = latencies([lambda: called.append(1)] * 60)
+    assert 0 < fifty <= last
+    assert len(called) == 60 + 50  # the first fifty warm up
