@@ -40,7 +40,7 @@ OUTPUTS: dict[str, Callable[[Paths], set[Path]]] = {
     },
     "report": lambda paths: {
         paths.report,
-        *(paths.report_plots(name) for name in ("bytes", "labels")),
+        *(paths.report_plots(name) for name in ("bytes", "labels", "dimensions")),
     },
 }
 

@@ -21,18 +21,24 @@ def size(planes: Iterable[Plane]) -> pl.DataFrame:
     return pl.DataFrame(rows, columns | {"kilobytes": pl.Float64, "ndcg": pl.Float64}, orient="row")
 
 
-def labels(sources: Sources) -> pl.DataFrame:
-    """Return NDCG@10 of each rule of selection by labels: ``of`` (the place), ``method``."""
+def study(sources: Sources, name: str, column: str) -> pl.DataFrame:
+    """Return NDCG@10 of each method as one number grows: ``of`` (the place), ``method``.
+
+    Args:
+        sources: what the page is made from.
+        name: of the grids' study.
+        column: of the number, such as ``labels``.
+    """
     rows = [
         (
             " ".join((dataset, one["backbone"], one["recipe"])),
             one["method"],
-            one["labels"],
+            one[column],
             *(one["metrics"][METRIC][part] for part in ("mean", "low", "high")),
         )
-        for dataset, one in models_of(sources, "labels")
+        for dataset, one in models_of(sources, name)
     ]
-    columns = {"of": pl.String, "method": pl.String, "labels": pl.Int64}
+    columns = {"of": pl.String, "method": pl.String, column: pl.Int64}
     return pl.DataFrame(
         rows, columns | dict.fromkeys(("ndcg", "low", "high"), pl.Float64), orient="row"
     )

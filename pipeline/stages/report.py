@@ -30,7 +30,11 @@ def run(params: Params, paths: Paths) -> Summary:
     found = sources.read(params, paths)
 
     text = page.render(found).encode()
-    tables = {"bytes": plots.size(planes(found)), "labels": plots.labels(found)}
+    tables = {
+        "bytes": plots.size(planes(found)),
+        "labels": plots.study(found, "labels", "labels"),
+        "dimensions": plots.study(found, "dimensions", "dimension"),
+    }
 
     files.write_bytes(paths.report, text)
     for name, table in tables.items():

@@ -173,6 +173,6 @@ def test_a_probability_has_three_digits(p: float, words: str) -> None:
 
 
 def test_the_table_behind_the_plot_has_every_number_of_labels(found: Sources) -> None:
-    table = plots.labels(found)
+    table = plots.study(found, "labels", "labels")
     assert set(table["of"]) == {"tiny fpmc strong"}
     assert sorted(set(table["labels"])) == [50, 100, 200, 400]

@@ -194,6 +194,8 @@ def test_the_stage_writes_the_page_of_the_run_s_cells(paths: Paths) -> None:
     assert paths.report.read_text(encoding="utf-8") == rendered(paths)
     assert paths.report_plots("bytes").read_text().startswith("of,model,kind,kilobytes,ndcg\ntiny,")
     assert paths.report_plots("labels").read_text() == "of,method,labels,ndcg,low,high\n"
+    head = "of,method,dimension,ndcg,low,high\n"
+    assert paths.report_plots("dimensions").read_text() == head
 
 
 def test_a_run_without_figures_says_what_to_do(tmp_path: Path) -> None:
