@@ -67,8 +67,7 @@ def _of_grid(model: Figures) -> Point:
     if model["study"] == "dimensions" and model["dimension"]:
         setting = {"d": model["dimension"]}
     return _point(model["method"], *place, model["bytes"], quality["mean"], setting) | {
-        "low": quality["low"],
-        "high": quality["high"],
+        "interval": f"{quality['low']:.4f} to {quality['high']:.4f}"
     }
 
 
@@ -85,6 +84,7 @@ def _point(
         "bytes": size,
         "kilobytes": size / 1000,
         "quality": quality,
+        "interval": "from grids alone",
     }
 
 
@@ -99,7 +99,7 @@ def _chart(dataset: str, points: list[Point], best: list[Point]) -> Chart:
         | {"label": labels.get(point["name"])}
         for point in points
     ]
-    tips = tooltip(name="model", kilobytes="kB", quality="NDCG@10", low="from", high="to")
+    tips = tooltip(name="model", kilobytes="kB", quality="NDCG@10", interval="95 % interval")
     shapes = {"domain": recipes, "range": SHAPES[: len(recipes)]}
     return chart(
         f"{dataset}: NDCG@10 by bytes, every model; the line joins those that nothing beats",

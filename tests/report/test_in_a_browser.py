@@ -94,6 +94,7 @@ def test_a_chart_shows_its_figures_where_the_mouse_is(browser: Chromium) -> None
     shown = browser.run("document.querySelector('#vg-tooltip-element').textContent")
     assert "kB" in shown
     assert "NDCG@10" in shown
+    assert "undefined" not in shown
 
 
 def test_a_title_is_found_and_shown_as_the_text_it_is(browser: Chromium) -> None:
@@ -124,7 +125,7 @@ def test_a_label_shows_session_ranking_and_candidates(browser: Chromium) -> None
     )
     assert [len(one) for one in lists] == [8, 8, 12]
     assert lists[0][-1].endswith("the held-back item")
-    assert lists[1][-1].endswith("candidate 1 the held-back item")
+    assert lists[1][-1].endswith("candidate 1, the held-back item")
     assert lists[1][0].endswith("candidate 2")
 
 

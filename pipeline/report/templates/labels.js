@@ -50,12 +50,9 @@ function start(data) {
 
   function line(item, label, place) {
     const row = element("li");
-    row.append(element("bdi", title(item)));
-    if (place !== undefined) row.append(element("small", ` ${place}`));
-    if (item === label.t) {
-      row.className = "target";
-      row.append(element("small", " the held-back item"));
-    }
+    const words = [place, item === label.t && "the held-back item"].filter(Boolean).join(", ");
+    row.append(element("bdi", title(item)), element("small", ` ${words}`));
+    if (item === label.t) row.className = "target";
     return row;
   }
 
