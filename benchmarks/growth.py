@@ -37,9 +37,9 @@ from pipeline.paths import Cell, Paths
 from pipeline.tables import SESSIONS
 
 COMMAND = "python -m benchmarks.growth"
-ITEMS, LABELS_AT_1, DISTILL_STEPS = 2_000, 250, 200
+ITEMS, SESSIONS_A_LABEL, DISTILL_STEPS = 2_000, 48, 200
 CELL = Cell("tiny", "fpmc", "strong", 1)
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 
 Measured = dict[str, float]  # seconds and gigabytes
 
@@ -73,46 +73,42 @@ def write_log(times: int, sessions: int, folder: Path) -> None:
     files.write_bytes(folder / "events.csv", longer.write_csv().encode())
 
 
-def params_of(times: int, root: Path) -> Params:
-    """Return the shipped parameters for one cell of the log, one epoch a training."""
-    shipped, paths = read_params(ROOT / "params.yaml"), Paths(root)
+def params_of(root: Path) -> Params:
+    """Return the shipped parameters for one cell of the log: one epoch, labels by its length."""
+    shipped = read_params(ROOT / "params.yaml")
     tiny = shipped.dataset["tiny"].model_copy(update={"path": str(root / "log")})
-    run = shipped.run.model_copy(
-        update={
-            "datasets": ("tiny",),
-            "backbones": ("fpmc",),
-            "recipes": ("strong",),
-            "seeds": (1,),
-        }
-    )
+    one = {"datasets": ("tiny",), "backbones": ("fpmc",), "recipes": ("strong",), "seeds": (1,)}
+    sessions, examples = _training(Paths(root))
     recipe = shipped.training.recipes["strong"]
-    fit = recipe.fit.model_copy(update={"max_steps": _epoch(paths, recipe.fit.batch)})
+    epoch = {"max_steps": max(1, -(-examples // recipe.fit.batch))}
+    fit = recipe.fit.model_copy(update=epoch)
     recipes = shipped.training.recipes | {"strong": recipe.model_copy(update={"fit": fit})}
+    count = {"count": max(1, sessions // SESSIONS_A_LABEL)}
     lessons = {"max_steps": DISTILL_STEPS, "patience": DISTILL_STEPS}
     lesson = shipped.distill.strong.model_copy(update=lessons)
     return shipped.model_copy(
         update={
-            "run": run,
+            "run": shipped.run.model_copy(update=one),
             "dataset": shipped.dataset | {"tiny": tiny},
             "training": shipped.training.model_copy(update={"recipes": recipes}),
-            "select": shipped.select.model_copy(update={"count": LABELS_AT_1 * times}),
+            "select": shipped.select.model_copy(update=count),
             "distill": shipped.distill.model_copy(update={"strong": lesson}),
         }
     )
 
 
-def _epoch(paths: Paths, batch: int) -> int:
-    """Return the steps of one epoch, 1 before there are sessions."""
+def _training(paths: Paths) -> tuple[int, int]:
+    """Return how many training sessions and examples there are; none before they were cut."""
     folder = paths.sessions(CELL.dataset)
     if not SESSIONS.path(folder).exists():
-        return 1
+        return 0, 0
     training = SESSIONS.read(folder).filter(part="training")
-    return -(-int((training["items"].list.len() - 1).sum()) // batch)
+    return len(training), int((training["items"].list.len() - 1).sum())
 
 
-def once(stage: Stage, times: int, root: Path) -> Measured:
+def once(stage: Stage, root: Path) -> Measured:
     """Run a stage in this process; return its seconds and the process's peak memory."""
-    params, cell = params_of(times, root), (CELL,) if len(stage.words) == 4 else stage.words
+    params, cell = params_of(root), (CELL,) if len(stage.words) == 4 else stage.words
     run = import_module(f"pipeline.stages.{stage.name}").run
     started = time.perf_counter()
     run(params, Paths(root), *cell)
@@ -121,33 +117,27 @@ def once(stage: Stage, times: int, root: Path) -> Measured:
     return {"seconds": seconds, "gigabytes": peak * 1024 / 1e9}
 
 
-def fresh(stage: Stage, times: int, root: Path) -> Measured:
+def fresh(stage: Stage, root: Path) -> Measured:
     """Return what a stage measures in a process of its own, on one thread."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.growth",
-        "--once",
-        stage.name,
-        str(times),
-        str(root),
-    ]
+    words = ("-m", "benchmarks.growth", "--once", stage.name, str(root))
     one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
     environment = os.environ | one | {"DISTILREC_JOURNAL": str(root / "journal")}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
+    done = subprocess.run(
+        [sys.executable, *words], check=True, stdout=subprocess.PIPE, env=environment, cwd=ROOT
+    )
     found: Measured = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def measure(
-    times: int, made: Iterable[Stage], root: Path, run: Callable[[Stage, int, Path], Measured]
+    times: int, made: Iterable[Stage], root: Path, run: Callable[[Stage, Path], Measured]
 ) -> dict[str, Measured]:
     """Return what every stage measures on one log, those measured before without running again."""
     kept = root / "measured.json"
     found: dict[str, Measured] = files.read_json(kept) if kept.exists() else {}
     for stage in made:
         if stage.name not in found:
-            found[stage.name] = run(stage, times, root)
+            found[stage.name] = run(stage, root)
             files.write_json(kept, found)
         seconds, gigabytes = found[stage.name]["seconds"], found[stage.name]["gigabytes"]
         print(f"{times:3}x {stage.name:12}{seconds:9.2f} s {gigabytes:6.2f} GB", flush=True)
@@ -184,9 +174,9 @@ def workplace(sessions: int) -> Path:
 
 def main(sessions: int) -> None:
     """Measure all stages at all lengths; record a full-length run."""
-    found = {}
+    found, place = {}, workplace(sessions)
     for times in TIMES:
-        root = (workplace(sessions) / f"{times}x").absolute()
+        root = place / f"{times}x"
         if not (root / "log/items.csv").exists():
             shutil.rmtree(root, ignore_errors=True)
             write_log(times, sessions, root / "log")
@@ -199,8 +189,8 @@ def main(sessions: int) -> None:
 
 if __name__ == "__main__":
     if "--once" in sys.argv:
-        name, times, folder = sys.argv[2:]
+        name, folder = sys.argv[2:]
         wanted = next(stage for stage in stages() if stage.name == name)
-        print(json.dumps(once(wanted, int(times), Path(folder))))
+        print(json.dumps(once(wanted, Path(folder))))
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else SESSIONS_AT_1)
