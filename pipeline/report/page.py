@@ -54,7 +54,7 @@ def _views(sources: Sources) -> dict[str, Any]:
         "scripts": scripts.scripts(),
         "synthetic": sources.synthetic,
         "labellers": _labellers(sources),
-        "cut": [f"Grid {name}: {of['cut']}" for name, of in sources.grids.items() if of["cut"]],
+        "notes": _notes(sources),
         "groups": found,
         "several": any(group.seeds > 1 for group in found),
         "published": list(published.comparisons(sources)),
@@ -87,6 +87,16 @@ def _environment() -> jinja2.Environment:
     environment.filters["metric"] = metric_name
     environment.filters["number"] = format
     return environment
+
+
+def _notes(sources: Sources) -> list[str]:
+    """Return what the grids left out, and which are not finished."""
+    cut = [f"Grid {name}: {of['cut']}" for name, of in sources.grids.items() if of["cut"]]
+    return cut + [
+        f"Grid {name} is not finished: {of['finished']:,} of {of['planned']:,} trainings."
+        for name, of in sources.grids.items()
+        if not of["complete"]
+    ]
 
 
 def _labellers(sources: Sources) -> dict[tuple[str, str], None]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline import files
-from pipeline.report import plots, sources
+from pipeline.report import page, plots, sources
 from pipeline.report.comparisons import comparisons, headlines, probability
 from pipeline.report.made import flat, made
 from pipeline.report.money import money
@@ -158,6 +158,14 @@ def test_what_was_run_has_hashes_versions_prices_and_what_was_cut(found: Sources
     assert about["finished"] == "90 of 120 trainings"
     assert about["version of torch"] == "2.13.0"
     assert dict(dict(paper.details)["Prices"])["date"] == "2024"
+
+
+def test_the_page_says_first_what_a_grid_left_out_and_that_it_is_not_finished(
+    found: Sources,
+) -> None:
+    head = page.render(found).split("</header>")[0]
+    assert "Grid paper: half" in head
+    assert "Grid paper is not finished: 90 of 120 trainings." in head
 
 
 def test_a_mapping_is_shown_flat() -> None:
