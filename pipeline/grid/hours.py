@@ -22,6 +22,7 @@ from pipeline.grid.units import (
     Entry,
     Unit,
     closed,
+    needs,
 )
 from pipeline.grid.workplace import Grid
 
@@ -136,10 +137,10 @@ def fitted(grid: Grid, entries: Sequence[Entry], estimates: Estimates, seconds: 
         estimates: of its units.
         seconds: what all unfinished units together may take.
     """
-    whole = _seconds(grid, entries, estimates)
+    costs = _Costs(grid, entries, estimates)
     kept, told = list(entries), []
     for limits in _limits(entries):
-        if _seconds(grid, kept, estimates) <= seconds:
+        if costs.of(kept) <= seconds:
             break
         kept = [one for one in entries if _is_kept(grid, one, limits)]
         told = [
@@ -148,12 +149,12 @@ def fitted(grid: Grid, entries: Sequence[Entry], estimates: Estimates, seconds: 
             if most < _most_seeds(entries, part)
         ]
     groups = _groups(kept)
-    while len(groups) > 1 and _seconds(grid, kept, estimates) > seconds:
+    while len(groups) > 1 and costs.of(kept) > seconds:
         gone = groups.pop()
         kept = [one for one in kept if _group(one) != gone or grid.finished(one.unit)]
         told.append(f"without {' '.join(word for word in gone if word)}")
     left = f"cut to fit the time given: {', '.join(told)}" if told else None
-    return Plan(kept, closed(kept), _seconds(grid, kept, estimates), left, whole)
+    return Plan(kept, closed(kept), costs.of(kept), left, costs.of(entries))
 
 
 def _limits(entries: Sequence[Entry]) -> list[dict[str, int]]:
@@ -191,7 +192,20 @@ def _groups(entries: Sequence[Entry]) -> list[tuple[str, str, str, str]]:
     return list(dict.fromkeys(_group(one) for one in entries))
 
 
-def _seconds(grid: Grid, entries: Sequence[Entry], estimates: Estimates) -> float:
-    """Return what the unfinished units of entries take, each key once."""
-    left = {grid.keys.of(one): one for one in closed(list(entries)) if not grid.finished(one)}
-    return sum(map(estimates.of, left.values()))
+class _Costs:
+    """Seconds of the unfinished units behind entries, each key once."""
+
+    def __init__(self, grid: Grid, entries: Sequence[Entry], estimates: Estimates) -> None:
+        units = {one: grid.keys.of(one) for one in closed(list(entries))}
+        left = {key: unit for unit, key in units.items() if not grid.finished(unit)}
+        self._seconds = {key: estimates.of(unit) for key, unit in left.items()}
+        self._behind: dict[Unit, frozenset[str]] = {}
+        for unit, key in units.items():  # needs first
+            behind = (self._behind[one] for one in needs(unit))
+            own = frozenset({key} & left.keys())
+            self._behind[unit] = own.union(*behind)
+
+    def of(self, entries: Iterable[Entry]) -> float:
+        """Return the seconds of one worker."""
+        keys = frozenset[str]().union(*(self._behind[one.unit] for one in entries))
+        return sum(self._seconds[key] for key in sorted(keys))

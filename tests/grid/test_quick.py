@@ -1,0 +1,120 @@
+"""`distilrec grid quick` from outside: it runs, goes on, says how far it is, and refuses."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline import files
+from pipeline.cli import app
+from pipeline.errors import DataError, PipelineError
+from pipeline.grid import prepare, studies
+from pipeline.grid.running import locked
+from pipeline.paths import Paths
+from tests.grid.project import write_project
+
+HANDFUL = replace(
+    studies.EXTENTS["quick"],
+    seeds=1,
+    draws=1,
+    rivals=("de",),
+    selections=("exact",),
+    dimensions=(),
+    counts=(10,),
+    policies=("exact",),
+    rates=(),
+    study_recipes=0,
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a very small project that we are in, and have `quick` hold a handful of units."""
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(studies.EXTENTS, "quick", HANDFUL)
+    monkeypatch.setattr(prepare, "BACKBONES", ("fpmc",))
+    return tmp_path
+
+
+def grid(*words: str) -> Result:
+    return CliRunner().invoke(app, ["grid", *words])
+
+
+def test_it_runs_from_start_to_end_and_what_is_finished_never_runs_again(project: Path) -> None:
+    done = grid("quick", "--workers", "2")
+    assert done.exit_code == 0, done.output
+    assert "units, 0 finished" in done.output
+    content = files.read_json(Paths(project).grid_figures("quick"))
+    assert content["complete"]
+    assert content["grid"] == "quick"
+    methods = {one["method"] for one in content["datasets"]["chains"]["models"]}
+    assert methods >= {"popularity", "itemknn", "student", "teacher", "exact", "no_list", "de"}
+    units = sorted(Paths(project).grid.glob("units/*/unit.json"))
+    before = [path.stat().st_mtime_ns for path in units]
+
+    again = grid("quick", "--workers", "2")
+    assert again.exit_code == 0
+    assert sorted(Paths(project).grid.glob("units/*/unit.json")) == units
+    assert [path.stat().st_mtime_ns for path in units] == before
+
+    shown = grid("show", "quick")
+    assert shown.exit_code == 0
+    assert "chains fpmc strong" in shown.output
+    assert max(map(len, shown.output.splitlines())) <= 80
+    assert files.read_json(Paths(project).grid_figures("quick")) == content
+    status = grid("status", "quick")
+    assert status.exit_code == 0
+    assert "this code" in status.output
+    assert "failed" not in status.output
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["quick", "--dataset", "nothing"], "'nothing' is not one of chains"),
+        (["paper"], "'hetrec2011-ml' is not one of chains"),
+        (["show", "quick"], "figures.json is not here; run `distilrec grid quick`"),
+        (["show", "papre"], "'papre' is no grid; there are paper, quick"),
+        (["status", "quick"], "nothing is here; run `distilrec grid quick`"),
+        (["figures", "quick"], "nothing is here; run `distilrec grid quick`"),
+        (["quick", "--models", "nowhere"], "no dataset of chains; name another folder"),
+    ],
+)
+def test_what_it_cannot_do_is_one_line(words: list[str], line: str, project: Path) -> None:
+    error = grid(*words).exception
+    assert isinstance(error, PipelineError)
+    assert line in str(error)
+    assert "\n" not in str(error)
+    assert not Paths(project).grids.exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_two_grids_do_not_work_in_one_folder() -> None:
+    with locked(Paths(Path()).grid):
+        error = grid("quick").exception
+    assert isinstance(error, DataError)
+    assert "another grid is at work here" in str(error)
+
+
+def test_a_labeller_that_costs_is_never_asked(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    changed = text.replace("provider: similarity", "provider: openai_compatible")
+    (project / "params.yaml").write_text(changed, encoding="utf-8")
+    monkeypatch.setenv("OPENAI_API_KEY", "none of its keys is ever read")
+    done = grid("quick", "--workers", "1")
+    assert done.exit_code == 1
+    assert "a grid never spends" in done.output
+    status = grid("status", "quick").output
+    assert "failed: chains fpmc" in status
+
+
+@pytest.mark.usefixtures("project")
+def test_a_plan_makes_nothing_but_the_pilots() -> None:
+    done = grid("quick", "--plan", "--workers", "1")
+    assert done.exit_code == 0
+    assert "units, 0 finished" in done.output
+    assert not Paths(Path()).grids.exists()

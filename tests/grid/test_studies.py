@@ -1,0 +1,99 @@
+"""What the grids hold, and in which order it is made."""
+
+from itertools import pairwise
+
+import pytest
+
+from pipeline.grid.studies import EXTENTS, Scope, entries
+from pipeline.grid.units import CONTROLS, RIVALS, SELECTIONS, Entry, Unit, closed, needs
+
+SCOPE = Scope(
+    ("films", "games"),
+    ("fpmc", "stamp", "attenmixer", "gru4rec", "sasrec"),
+    ("published", "strong"),
+)
+PAPER = entries(EXTENTS["paper"], SCOPE, ("popularity", "itemknn", "itemknn_titles"))
+QUICK = entries(
+    EXTENTS["quick"], Scope(("tiny",), ("fpmc",), ("published", "strong")), ("itemknn",)
+)
+
+
+def of(study: str, listed: list[Entry] = PAPER, **values: object) -> list[Unit]:
+    units = [one.unit for one in listed if one.study == study]
+    return [one for one in units if all(getattr(one, n) == v for n, v in values.items())]
+
+
+def test_the_main_table_of_the_paper_has_every_method_with_five_seeds() -> None:
+    for dataset in SCOPE.datasets:
+        for recipe in SCOPE.recipes:
+            units = of("table", dataset=dataset, recipe=recipe, backbone="fpmc")
+            methods = {"student", "teacher", *SELECTIONS, *CONTROLS, *RIVALS}
+            assert {one.method for one in units} == methods
+            for method in methods:
+                found = [one for one in units if one.method == method]
+                assert {one.seed for one in found} == {1, 2, 3, 4, 5}
+                assert {one.draw for one in found} == {*range(5 if method == "random" else 1)}
+        counting = of("table", dataset=dataset, backbone="")
+        assert [one.method for one in counting] == ["popularity", "itemknn", "itemknn_titles"]
+
+
+def test_the_other_backbones_have_six_methods_and_three_seeds() -> None:
+    for backbone in SCOPE.backbones[1:]:
+        units = of("table", backbone=backbone)
+        assert {one.method for one in units} == {
+            "student", "teacher", "teacher_ranking", "exact", "random", "llm_shuffled"
+        }  # fmt: skip
+        assert len(units) == 2 * 2 * 3 * 6
+
+
+@pytest.mark.parametrize(
+    ("study", "units"),
+    [
+        ("dimensions", 9 * 2),
+        ("labels", 9 * (1 + 3 + 1 + 1)),
+        ("counts", 2),
+        ("correctness", 6),
+        ("shares", 16),
+    ],
+)
+def test_studies_have_three_seeds_of_the_first_backbone(study: str, units: int) -> None:
+    assert {one.backbone for one in of(study)} == {"fpmc"}
+    assert len(of(study)) == units * 2 * 2 * 3
+
+
+def test_what_matters_most_comes_first() -> None:
+    order = [one.unit for one in PAPER]
+    published, strong = (
+        [order.index(one) for one in of("table", dataset="films", recipe=name, backbone="fpmc")]
+        for name in SCOPE.recipes
+    )
+    games = [order.index(one) for one in of("table", dataset="games", backbone="fpmc")]
+    studies = [place for place, one in enumerate(PAPER) if one.study != "table"]
+    others = [order.index(one) for one in of("table", backbone="sasrec")]
+    groups = [published, strong, games, studies, others]
+    assert all(max(one) < min(next_) for one, next_ in pairwise(groups))
+    assert [order[place].seed for place in published] == sorted(
+        order[place].seed for place in published
+    )
+
+
+def test_units_come_after_what_they_need() -> None:
+    for listed in (PAPER, QUICK):
+        units = closed(listed)
+        place = {unit: number for number, unit in enumerate(units)}
+        assert len(place) == len(units)
+        assert all(place[one] < place[unit] for unit in units for one in needs(unit))
+
+
+def test_rivals_weights_are_chosen_on_one_seed_of_the_first_backbone() -> None:
+    weights = {
+        (one.seed, one.backbone)
+        for one in closed(PAPER)
+        if one.method in RIVALS and isinstance(one.get("weight"), float)
+    }
+    assert weights == {(1, "fpmc")}
+
+
+def test_quick_is_small() -> None:
+    assert len(closed(QUICK)) < 110
+    assert {one.unit.seed for one in QUICK} <= {0, 1, 2}
