@@ -46,7 +46,7 @@ TRAINED = Paths(Path(".cache/accuracy/main"))
 SESSIONS, AT_ONCE, ORDERED = 10_000, 250, 10
 """Sessions compared, at a time, and every how many of them the order is compared item by item."""
 CALLS, WARMING, TOP = 1_000, 50, 10
-STEPS = 20
+STEPS = 10
 STARTS = 5
 DOCUMENT = Path("docs/serving.md")
 FIRST, LAST = "<!-- latency -->", "<!-- end of latency -->"

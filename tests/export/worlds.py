@@ -18,11 +18,11 @@ from pipeline.recommenders import registry
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.popularity import Popularity
 from pipeline.tables import CATALOG
-from tests.recommenders.toys import N_ITEMS, OWN, ROLE, fit_params, untrained
+from tests.recommenders.toys import N_ITEMS, OWN, ROLE, fit_params
 
 CELL = Cell("tiny", "fpmc", "strong", 1)
-LENGTH = 3
-"""Most recent items that the models look at: a recurrent one is unrolled to as many steps."""
+LENGTH = 2
+"""Most recent items that the models look at. Tracing takes seconds: the graphs are small here."""
 
 COLD = torch.zeros(N_ITEMS, dtype=torch.bool)
 COLD[[4, 11]] = True  # items 5 and 12
@@ -31,14 +31,16 @@ COLD[[4, 11]] = True  # items 5 and 12
 @lru_cache
 def model(backbone: str, recipe: str) -> EmbeddingRecommender:
     """Return a model with drawn weights and offsets; nobody may change it."""
-    made = untrained(backbone, fit_params(recipe, max_length=LENGTH), ROLE)
-    draws = torch.Generator().manual_seed(3)
+    draws, fit = torch.Generator().manual_seed(3), fit_params(recipe, max_length=LENGTH)
+    own = OWN.sasrec.model_copy(update={"blocks": 1}) if backbone == "sasrec" else None
+    made = registry.build(backbone, N_ITEMS, fit, ROLE, own or getattr(OWN, backbone))
+    made.initialise(draws)
     with torch.no_grad():
         for table in {made.items, made.context}:
             table.weight.mul_(8)  # as far apart as trained vectors are
         if made.bias is not None:
             made.bias[1:] = torch.randn(N_ITEMS, generator=draws)
-    return made
+    return made.eval()
 
 
 @lru_cache
