@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -176,14 +177,13 @@ def not_by_score(items: Tensor, values: Tensor, scores: Tensor) -> int:
 
 
 def parity() -> None:
-    """Compare and record, a dataset and backbone at a time."""
+    """Compare, and record a dataset's backbone when its models are done."""
     for dataset in (FILMS, GAMES):
-        found: dict[str, list[tuple[tuple[float, int, int], tuple[float, int, int]]]] = {}
-        for subject in subjects(dataset):
-            pair = (compared(subject, int8=False), compared(subject, int8=True))
-            console.note(f"{subject.name}: float32 {pair[0]}, int8 {pair[1]}")
-            found.setdefault(subject.backbone, []).append(pair)
-        for backbone, pairs in found.items():
+        for backbone, models in groupby(subjects(dataset), lambda one: one.backbone):
+            pairs = []
+            for subject in models:
+                pairs.append((compared(subject, int8=False), compared(subject, int8=True)))
+                console.note(f"{subject.name}: float32 {pairs[-1][0]}, int8 {pairs[-1][1]}")
             record(parity_rows(f"{dataset}, {backbone} in ONNX", pairs))
 
 
