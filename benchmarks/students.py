@@ -98,12 +98,22 @@ def train_wide(material: Material, seed: int) -> tuple[EmbeddingRecommender, pl.
     model = registry.build("fpmc", material.n_items, material.fit, WIDE, FpmcParams())
     own = seeds.derive(seed, "student")
     model.initialise(seeds.torch_generator(own, "weights"))
-    loss = recipes.recipe_loss(model, material.parts["training"], material.fit, own)
+    training = material.parts["training"]
+    _start_at_popularity(model, training)
+    loss = recipes.recipe_loss(model, training, material.fit, own)
     figure = recipes.validation_ndcg(model, material.parts["validation"])
-    examples = len(material.parts["training"].examples(material.fit.examples))
+    examples = len(training.examples(material.fit.examples))
     label = f"{material.dataset} {seed}"
     kept = recipes.training_folder(ROOT / "checkpoints", label, WIDE, SCHEDULE, material.fit)
     return model, fit(model, examples, loss, figure, SCHEDULE, own, label, kept)
+
+
+@torch.no_grad()
+def _start_at_popularity(model: EmbeddingRecommender, training: SessionBatches) -> None:
+    """Start offsets at half the logarithm of popularity, which saves the first steps."""
+    events = torch.bincount(training.items, minlength=model.n_items + 1)
+    if model.bias is not None:
+        model.bias[1:] = 0.5 * (events[1:] + 0.1).log()  # something for those never seen
 
 
 def train(material: Material, seed: int) -> None:

@@ -81,3 +81,15 @@ def test_rows_are_means_over_the_seeds_with_validation_beside_them(material: Mat
     assert row["value"] == pytest.approx(sum(recalls) / 3)
     assert row["unit"].startswith("mean of 3 seeds, sd 0.")
     assert f"validation {sum(recalls) / 3:.4f}" in row["unit"]  # the same sessions here
+
+
+def test_offsets_start_at_half_the_logarithm_of_popularity(
+    material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still = replace(students.SCHEDULE, learning_rate=1e-12)
+    monkeypatch.setattr(students, "SCHEDULE", still)
+    model, _ = students.train_wide(material, 9)
+    assert model.bias is not None
+    events = torch.bincount(material.parts["training"].items, minlength=N_ITEMS + 1)
+    expected = 0.5 * (events[1:] + 0.1).log()
+    torch.testing.assert_close(model.bias.detach()[1:], expected)
