@@ -29,6 +29,7 @@ SHOWN_PARAMETERS = (
     "hints",
     "label",
     "distill",
+    "hybrid",
     "evaluate",
 )
 """Sections whose values are on the page. `dvc.yaml` names the same: others do not change it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline import files
 from pipeline.errors import DataError
@@ -196,6 +197,11 @@ def test_the_stage_writes_the_page_of_the_run_s_cells(paths: Paths) -> None:
     assert paths.report_plots("labels").read_text() == "of,method,labels,ndcg,low,high\n"
     head = "of,method,dimension,ndcg,low,high\n"
     assert paths.report_plots("dimensions").read_text() == head
+
+
+def test_dvc_knows_of_every_parameter_that_the_page_shows(project: Path) -> None:
+    stage = YAML(typ="safe").load(project / "dvc.yaml")["stages"]["report"]
+    assert stage["params"] == [*sources.SHOWN_PARAMETERS, "report"]
 
 
 def test_a_run_without_figures_says_what_to_do(tmp_path: Path) -> None:
