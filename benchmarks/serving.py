@@ -5,7 +5,8 @@ python -m benchmarks.serving           # bytes and latency, one session at a tim
 
 The models of FPMC are those of ``python -m benchmarks.accuracy`` where they are; the others, and
 those that are missing, are trained for a few steps: enough for weights that no initial draw has.
-Models and graphs are kept in ``.cache/serving``. Needs the extra `serve`.
+Models and graphs are kept in ``.cache/serving``. Needs the extra `serve`; DISTILREC_DATA_HOME names
+the folder of the datasets, without it made sessions take their place.
 """
 
 import hashlib
@@ -39,7 +40,7 @@ from pipeline.recommenders.batches import SessionBatches
 
 COMMAND = "python -m benchmarks.serving"
 FILMS, GAMES = "hetrec2011-ml", "amazon-games"
-COUNTS = {FILMS: (12_323, 8_475), GAMES: (20_095, 26_136)}
+COUNTS = {FILMS: (12_323, 8_475), GAMES: (20_091, 26_138)}
 """Sessions and items of made data, where the published one is not found."""
 
 WORK = Path(".cache/serving")
@@ -72,7 +73,11 @@ class Subject:
         """Where its weights are, or will be."""
         cell = Cell(self.dataset, self.backbone, self.recipe, 1)
         made = TRAINED.models(cell)[self.role]
-        return made if made.is_dir() else WORK / cell.folder / self.role
+        return (
+            made
+            if made.is_dir()
+            else WORK / workload(self.dataset).source / cell.folder / self.role
+        )
 
 
 def subjects(dataset: str) -> Iterator[Subject]:
