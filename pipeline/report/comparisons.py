@@ -54,7 +54,7 @@ def comparisons(sources: Sources) -> list[Comparisons]:
     for grid, figures in sources.grids.items():
         for dataset, of in figures["datasets"].items():
             for one in of["comparisons"]:
-                place = place_of(dataset, one)
+                place = sources.place(dataset, one)
                 found[f"{place}: {STUDIES.get(one['study'], one['study'])} (grid {grid})"].append(
                     one
                 )
@@ -71,13 +71,8 @@ def headlines(sources: Sources) -> list[tuple[str, list[Line]]]:
             for one in of["comparisons"]:
                 asked = (one["study"], one["ours"], one["metric"]) == ("table", "exact", MAIN)
                 if asked and one["theirs"] in ADDED_TO:
-                    found[f"{place_of(dataset, one)} (grid {grid})"].append(_line(one))
+                    found[f"{sources.place(dataset, one)} (grid {grid})"].append(_line(one))
     return list(found.items())
-
-
-def place_of(dataset: str, one: Figures) -> str:
-    """Return dataset, backbone and recipe in words; a counting model has the first alone."""
-    return " · ".join(word for word in (dataset, one["backbone"], one["recipe"]) if word)
 
 
 def _counts(of: list[Figures]) -> str:

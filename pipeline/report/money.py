@@ -33,7 +33,7 @@ def money(sources: Sources) -> Iterator[Money]:
             for place, models in _by_place(of["models"]).items():
                 start = [one for one in of["models"] if _start(one, place)][:1]
                 areas = [one for one in of["areas"] if _place(one) == place]
-                name = " · ".join((dataset, *place))
+                name = sources.place(dataset, models[0])
                 yield _view(f"{name} (grid {grid})", models, start, areas)
 
 

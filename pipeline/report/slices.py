@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from pipeline.evaluation.card_words import Figure
 from pipeline.evaluation.slices import LONG, SHORT
-from pipeline.report.comparisons import place_of
 from pipeline.report.groups import metric_name
 from pipeline.report.names import ordered
 from pipeline.report.sources import Figures, Sources
@@ -67,7 +66,7 @@ def _by_place(sources: Sources, part: str) -> dict[str, list[Figures]]:
     for grid, figures in sources.grids.items():
         for dataset, of in figures["datasets"].items():
             for one in of[part]:
-                found[f"{place_of(dataset, one)} (grid {grid})"].append(one)
+                found[f"{sources.place(dataset, one)} (grid {grid})"].append(one)
     return found
 
 

@@ -80,6 +80,11 @@ class Sources:
         made_up = {of["dataset"]["name"] for of in self.metrics.values() if _synthetic(of)}
         return sorted(made_up)
 
+    def place(self, dataset: str, of: Figures) -> str:
+        """Return dataset, backbone and recipe in words; a counting model has the first alone."""
+        name = f"{dataset} (synthetic)" if dataset in self.synthetic else dataset
+        return " · ".join(word for word in (name, of["backbone"], of["recipe"]) if word)
+
 
 def read(params: Params, paths: Paths) -> Sources:
     """Return what is here of the run's cells, its datasets and the grids of these datasets.

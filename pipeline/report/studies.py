@@ -44,8 +44,8 @@ def studies(sources: Sources) -> list[Study]:
     found: dict[str, list[Chart]] = defaultdict(list)
     for grid, figures in sources.grids.items():
         for dataset, of in figures["datasets"].items():
-            for (study, *place), models in _by_place(of["models"]).items():
-                name = f"{' · '.join((dataset, *place))} (grid {grid})"
+            for (study, *_), models in _by_place(of["models"]).items():
+                name = f"{sources.place(dataset, models[0])} (grid {grid})"
                 found[study] += _charts(name, models)
     return [
         Study(TITLES.get(name, name), charts, _answers(sources) if name == "counts" else [])

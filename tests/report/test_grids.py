@@ -43,7 +43,7 @@ def test_curves_start_at_the_student_and_go_over_dollars_where_a_price_is_known(
     found: Sources, grid: Figures
 ) -> None:
     (view,) = money(found)
-    assert view.name == "tiny · fpmc · strong (grid paper)"
+    assert view.name == "tiny (synthetic) · fpmc · strong (grid paper)"
     assert view.priced
     rows = view.chart.spec["data"]["values"]
     exact = {row["x"]: row["mean"] for row in rows if row["method"] == "exact"}
@@ -119,7 +119,7 @@ def test_a_comparison_of_two_settings_names_both(found: Sources) -> None:
 
 
 def test_the_headline_says_what_rankings_add_and_to_what(found: Sources) -> None:
-    lines = dict(headlines(found))["tiny · fpmc · strong (grid paper)"]
+    lines = dict(headlines(found))["tiny (synthetic) · fpmc · strong (grid paper)"]
     assert [line.who for line in lines] == [
         "exact − student",
         "exact − random",
