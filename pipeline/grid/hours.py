@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from pipeline.grid.pilot import pilots
+from pipeline.grid.served import is_served
 from pipeline.grid.units import (
     COUNTING,
     RIVALS,
@@ -79,7 +80,7 @@ class Estimates:
     def _by_pilot(self, unit: Unit) -> float:
         if unit.method in SECONDS:
             return SECONDS[unit.method]
-        if unit.method in COUNTING:
+        if unit.method in COUNTING or unit.method == "hybrid" or is_served(unit):
             return MEASURING
         role = {"teacher": "teacher", "fold": "teacher", "student": "student"}.get(unit.method)
         pilot = self._pilot(unit)
@@ -124,8 +125,8 @@ def _kind(unit: Unit) -> Kind:
     if unit.get("weight") == TUNED and unit.seed == TUNING_SEED:
         method = f"{method} chosen"  # of the tuning seed nothing is trained again
     wide = str(unit.get("dimension") or "")
-    labels = str(unit.get("labels") or "")
-    return unit.dataset, unit.backbone, unit.recipe, method, f"{wide}/{labels}"
+    labels, bits = str(unit.get("labels") or ""), str(unit.get("bits") or "")
+    return unit.dataset, unit.backbone, unit.recipe, method, f"{wide}/{labels}/{bits}"
 
 
 def fitted(grid: Grid, entries: Sequence[Entry], estimates: Estimates, seconds: float) -> Plan:

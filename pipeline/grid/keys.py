@@ -6,7 +6,7 @@ is written beside it, see `pipeline.grid.store`.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.grid.units import COUNTING, Unit, needs, select_of
@@ -50,33 +50,53 @@ class Keys:
         }
 
 
-def decides(unit: Unit, params: Params) -> dict[str, Any]:
+Decided = dict[str, Any]
+
+
+def decides(unit: Unit, params: Params) -> Decided:
     """Return the parameters that decide a unit, its settings applied to them.
 
     What its needs obey is not repeated: their keys are part of its own.
     """
-    training, method = params.training, unit.method
-    if method == "baselines":
-        return training.model_dump(mode="json", exclude={"recipes", "backbones", "shared"})
-    if method in (*COUNTING, "answers"):
-        return {"weights": params.distill.weights} if method == "answers" else {}
-    if method in ("teacher", "student", "fold", "pilot"):
-        recipe = recipe_of(unit, params)
-        own = getattr(training.backbones, unit.backbone).model_dump(mode="json")
-        roles = {"teacher": recipe.teacher, "fold": recipe.teacher, "student": recipe.student}
-        role = roles.get(method)
-        return {
-            "shared": training.shared.model_dump(mode="json"),
-            "fit": recipe.fit.model_dump(mode="json"),
-            "role": role.model_dump(mode="json") if role else recipe.model_dump(mode="json"),
-            "backbone": own,
-            "fold": unit.get("fold"),
-        }
-    if method == "pool":
-        return {
-            "difficulty": params.difficulty.model_dump(mode="json"),
-            "label": params.label.model_dump(mode="json"),
-        }
+    if unit.method in COUNTING or unit.get("bits") is not None:
+        return {name: unit.get(name) for name in ("bytes_an_item", "bits")}
+    return DECIDES.get(unit.method, _lesson)(unit, params)
+
+
+def _baselines(_: Unit, params: Params) -> Decided:
+    return params.training.model_dump(mode="json", exclude={"recipes", "backbones", "shared"})
+
+
+def _training(unit: Unit, params: Params) -> Decided:
+    recipe, training = recipe_of(unit, params), params.training
+    roles = {"teacher": recipe.teacher, "fold": recipe.teacher, "student": recipe.student}
+    role = roles.get(unit.method, recipe)  # a pilot trains both
+    return {
+        "shared": training.shared.model_dump(mode="json"),
+        "fit": recipe.fit.model_dump(mode="json"),
+        "role": role.model_dump(mode="json"),
+        "backbone": getattr(training.backbones, unit.backbone).model_dump(mode="json"),
+        "fold": unit.get("fold"),
+    }
+
+
+def _pool(_: Unit, params: Params) -> Decided:
+    return {
+        "difficulty": params.difficulty.model_dump(mode="json"),
+        "label": params.label.model_dump(mode="json"),
+    }
+
+
+def _hybrid(_: Unit, params: Params) -> Decided:
+    return params.hybrid.model_dump(mode="json", exclude={"student"})
+
+
+def _answers(_: Unit, params: Params) -> Decided:
+    return {"weights": params.distill.weights}
+
+
+def _lesson(unit: Unit, params: Params) -> Decided:
+    training = params.training
     return {
         "shared": training.shared.model_dump(mode="json"),
         "fit": training.recipes[unit.recipe].fit.model_dump(mode="json"),
@@ -85,6 +105,16 @@ def decides(unit: Unit, params: Params) -> dict[str, Any]:
         "select": _choice(unit, params),
         **{name: unit.get(name) for name in ("weight", "rate", "counts")},
     }
+
+
+DECIDES: dict[str, Callable[[Unit, Params], Decided]] = {
+    "baselines": _baselines,
+    **dict.fromkeys(("teacher", "student", "fold", "pilot"), _training),
+    "pool": _pool,
+    "hybrid": _hybrid,
+    "answers": _answers,
+}
+"""Every other method is a lesson of a student."""
 
 
 def recipe_of(unit: Unit, params: Params) -> RecipeParams:

@@ -14,13 +14,14 @@ from pipeline.grid import answers, pool, takeover
 from pipeline.grid.keys import recipe_of
 from pipeline.grid.measuring import of_folder
 from pipeline.grid.pilot import timed
+from pipeline.grid.served import is_served, served
 from pipeline.grid.store import Result, Spent
 from pipeline.grid.tuition import taught
 from pipeline.grid.units import COUNTING, FOLDS, Unit
 from pipeline.grid.workplace import Grid
 from pipeline.recommenders import registry
 from pipeline.recommenders.recipes import Role, train_role
-from pipeline.stages import baselines, difficulty, student, teacher
+from pipeline.stages import baselines, difficulty, hybrid, student, teacher
 from pipeline.tables import CATALOG, LABELLED, SESSIONS
 
 
@@ -38,6 +39,8 @@ def make(grid: Grid, unit: Unit) -> None:
 
 
 def _made(grid: Grid, unit: Unit) -> Result:
+    if is_served(unit):
+        return served(grid, unit)
     if unit.method in COUNTING:
         folder = grid.paths.baselines(unit.dataset) / unit.method
         return of_folder(folder, grid.paths.sessions(unit.dataset), {})
@@ -64,6 +67,15 @@ def _base(grid: Grid, unit: Unit) -> Result:
         _train(grid, unit, "student", SESSIONS.read(paths.sessions(unit.dataset)))
     result = of_folder(folder, paths.sessions(unit.dataset), {})
     return replace(result, outputs=[folder], taken=taken)
+
+
+def _hybrid(grid: Grid, unit: Unit) -> Result:
+    """Put the student, before any label, into one model with counts and titles."""
+    undistilled = grid.params.hybrid.model_copy(update={"student": "student"})
+    params = grid.params.model_copy(update={"hybrid": undistilled})
+    hybrid.run(params, grid.paths, unit.cell)
+    folder = grid.paths.hybrid(unit.cell)
+    return replace(of_folder(folder, grid.paths.sessions(unit.dataset), {}), outputs=[folder])
 
 
 def _train(grid: Grid, unit: Unit, role: Role, sessions: pl.DataFrame) -> None:
@@ -126,6 +138,7 @@ STEPS: dict[str, Callable[[Grid, Unit], Result]] = {
     "baselines": _baselines,
     "teacher": _base,
     "student": _base,
+    "hybrid": _hybrid,
     "pool": _pool,
     "fold": _fold,
     "answers": _answers,

@@ -24,12 +24,16 @@ from pipeline.grid.units import (
 
 Name = Literal["paper", "quick"]
 NAMES: tuple[Name, ...] = ("paper", "quick")
-STUDIES = ("table", "dimensions", "labels", "shares", "counts", "correctness")
+STUDIES = ("table", "dimensions", "labels", "shares", "counts", "correctness", "bytes")
 
 DIMENSIONS = (4, 6, 8, 10, 16, 20, 40, 64, 100)
 SHARES = tuple(product((0.05, 0.1, 0.2, 0.4), (0.1, 0.25, 0.4, 0.5)))
 """Assumed shares of effective and of incorrect answers; the rest is similar."""
 RATES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+BITS = (8, 4)
+"""Of a stored number of a student."""
+BYTES_AN_ITEM = (10, 20, 40, 80, 160)
+"""Of pruned counting; 80: as many as a student of ten numbers with two tables."""
 DRAWS = 5
 """Of `random`: its noise from draw to draw exceeds most differences."""
 
@@ -56,6 +60,8 @@ class Extent:
     shares: tuple[tuple[float, float], ...]
     rates: tuple[float, ...]
     true_counts: bool
+    served: tuple[int, ...]
+    """Dimensions of students that are also stored in few bits."""
     study_recipes: int
     """The first so many recipes."""
 
@@ -76,6 +82,7 @@ EXTENTS: dict[Name, Extent] = {
         shares=SHARES,
         rates=RATES,
         true_counts=True,
+        served=(4, 10, 20, 40, 100),
         study_recipes=2,
     ),
     "quick": Extent(
@@ -84,15 +91,16 @@ EXTENTS: dict[Name, Extent] = {
         other_seeds=0,
         draws=2,
         study_draws=1,
-        rivals=("de", "unkd", "dllm2rec", "teacher_ranking"),
+        rivals=("de", "dllm2rec", "teacher_ranking"),
         weight=0.1,
         selections=("exact", "paper_corrected", "random", "hardest", "easiest"),
         dimensions=(4, 10, 20),
-        counts=(50, 200, 500),
+        counts=(50, 200),
         policies=("exact", "random"),
         shares=(),
         rates=(0.0, 1.0),
         true_counts=False,
+        served=(10,),
         study_recipes=2,
     ),
 }
@@ -121,6 +129,10 @@ def entries(extent: Extent, scope: Scope, counting: Sequence[str]) -> list[Entry
     found: list[Entry] = []
     for dataset in scope.datasets:
         found += [Entry("table", dataset_unit(dataset, name)) for name in counting]
+        if extent.served:
+            one = dataset_unit(dataset, "itemknn")
+            sizes: list[Setting] = [(("bytes_an_item", size),) for size in BYTES_AN_ITEM]
+            found += _varied(one, "bytes", ("itemknn",), sizes)
         for recipe in scope.recipes:
             for seed in range(1, extent.seeds + 1):
                 found += _table(Unit(dataset, main, recipe, seed, ""), extent)
@@ -135,7 +147,7 @@ def entries(extent: Extent, scope: Scope, counting: Sequence[str]) -> list[Entry
 
 def _table(base: Unit, extent: Extent) -> Iterator[Entry]:
     """Yield the main comparison of one seed."""
-    for method in ("student", "teacher"):
+    for method in ("student", "teacher", "hybrid"):
         yield Entry("table", replace(base, method=method))
     for method in extent.selections:
         for draw in range(extent.draws if method == "random" else 1):
@@ -160,6 +172,9 @@ def _rival(base: Unit, method: str, extent: Extent) -> Unit:
 def _studies(base: Unit, extent: Extent) -> Iterator[Entry]:
     """Yield the studies of one seed."""
     yield from _varied(base, "dimensions", ("student", "exact"), _dimensions(extent.dimensions))
+    for dimension, bits in product(extent.served, BITS):
+        setting = (("bits", bits), ("dimension", dimension))
+        yield from _varied(base, "bytes", ("student",), [setting])
     for count in extent.counts:
         for method in extent.policies:
             for draw in range(extent.study_draws if method == "random" else 1):

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.errors import DataError
+from pipeline.grid.served import is_served
 from pipeline.grid.store import Store
 from pipeline.grid.units import Unit
 from pipeline.grid.workplace import Grid
@@ -83,7 +84,7 @@ def _folders(grid: Grid, theirs: Paths, unit: Unit) -> Iterator[tuple[Path, Path
         ours, other = grid.paths.baselines(unit.dataset), theirs.baselines(unit.dataset)
         known = {path.name for path in other.glob("*") if path.is_dir()}
         yield ours, other, known >= set(counting(grid.paths, unit))
-    elif unit.method in ("teacher", "student"):
+    elif unit.method in ("teacher", "student") and not is_served(unit):
         ours = grid.model_folder(unit)
         if ours.is_relative_to(grid.root / "models"):
             other = theirs.root / ours.relative_to(grid.root)

@@ -80,8 +80,12 @@ def needs(unit: Unit) -> list[Unit]:
     found: list[Unit] = []
     if method in COUNTING:
         found = [dataset_unit(unit.dataset, "baselines")]
+    elif unit.get("bits") is not None:
+        found = [student]
     elif method == "pool":
         found = [teacher]
+    elif method == "hybrid":
+        found = [dataset_unit(unit.dataset, "baselines"), student]
     elif method == "answers":
         folds = (replace(plain, method="fold", setting=(("fold", k),)) for k in range(FOLDS))
         found = [pool, *folds]

@@ -50,6 +50,7 @@ EXTENT = Extent(
     shares=((0.1, 0.4), (0.2, 0.4)),
     rates=(0.0, 1.0),
     true_counts=True,
+    served=(8,),
     study_recipes=1,
 )
 
@@ -81,7 +82,7 @@ def unit(method: str, **setting: float | str) -> Unit:
 def test_every_unit_is_finished_and_says_what_it_is(made: tuple[Grid, list[Entry]]) -> None:
     grid, listed = made
     methods = {entry.unit.method for entry in listed}
-    assert methods >= {*CHOSEN, *CONTROLS, *TRIED, "student", "teacher", "itemknn"}
+    assert methods >= {*CHOSEN, *CONTROLS, *TRIED, "student", "teacher", "hybrid", "itemknn"}
     for entry in listed:
         key = grid.keys.of(entry.unit)
         content, ranks = grid.store.read(key), grid.store.ranks(key)
@@ -134,6 +135,15 @@ def test_students_of_other_widths_have_a_place_of_their_own(
     assert grid.facts(unit("exact", dimension=4))["bytes"] == pytest.approx(
         sizes[4]["bytes"], abs=3
     )
+
+
+def test_served_forms_take_fewer_bytes(made: tuple[Grid, list[Entry]]) -> None:
+    grid, _ = made
+    bits = {n: grid.facts(unit("student", bits=n, dimension=8))["bytes"] for n in (4, 8)}
+    assert bits[4] < bits[8] < grid.facts(unit("student"))["bytes"]
+    counting = Unit(DATASET, "", "", 0, "itemknn")
+    pruned = replace(counting, setting=(("bytes_an_item", 160),))
+    assert 0 < grid.facts(pruned)["bytes"] <= 160 * 40
 
 
 def test_true_counts_are_those_of_all_usable_answers(made: tuple[Grid, list[Entry]]) -> None:

@@ -24,6 +24,7 @@ HANDFUL = replace(
     counts=(10,),
     policies=("exact",),
     rates=(),
+    served=(),
     study_recipes=0,
 )
 
