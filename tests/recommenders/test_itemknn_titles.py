@@ -13,7 +13,7 @@ from pipeline.params import CountingParams
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import Recommender
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.counting import choose_itemknn, choose_titles
+from pipeline.recommenders.counting import choose_itemknn, choose_titles, counting_within
 from pipeline.recommenders.itemknn_titles import ItemKnnTitles
 from pipeline.recommenders.packing import pack_texts
 from pipeline.recommenders.ranking import ndcg_at_10, ranks_of_mixtures, target_ranks, top_items
@@ -166,3 +166,19 @@ def test_packed_bytes_that_are_cut_are_one_line(tmp_path: Path) -> None:
     registry.save(tmp_path, MODEL.numbers, {**MODEL.tensors(), "titles": titles[:-9]})
     with pytest.raises(DataError, match="no readable model"):
         registry.load(tmp_path)
+
+
+@pytest.mark.parametrize("size", [2_600, 3_000, 10**6])
+def test_counting_within_given_bytes_keeps_to_them_with_all_its_files(
+    size: int, tmp_path: Path
+) -> None:
+    rows = torch.randint(1, 61, (200, 5), generator=torch.Generator().manual_seed(1)).tolist()
+    training = batches(*rows)
+    knn, _ = choose_itemknn(training, training, 60, counting())
+    model = counting_within(knn, training, size)
+    registry.save(tmp_path, model.numbers, model.tensors())
+    stored = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert stored <= size
+    kept, all_pairs = model.counts.counting.counts.nnz, knn.counts.nnz
+    assert (kept == all_pairs) == (size == 10**6)
+    assert kept > 0
