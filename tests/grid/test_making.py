@@ -249,3 +249,22 @@ def test_models_of_other_sessions_are_refused(
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="no dataset of chains"):
         take_over(grid, tmp_path, closed(listed))
+
+
+def test_a_labeller_that_costs_is_never_asked(
+    made: tuple[Grid, list[Entry]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, _ = made
+    write_project(tmp_path)
+    path = tmp_path / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    changed = text.replace("provider: similarity", "provider: openai_compatible")
+    path.write_text(changed, encoding="utf-8")
+    monkeypatch.setenv("OPENAI_API_KEY", "nobody reads it")
+    grid = opened(tmp_path)
+    take_over(grid, theirs.root, [unit("teacher")])
+    make(grid, unit("teacher"))
+    with pytest.raises(DataError, match="a grid never spends") as caught:
+        make(grid, unit("pool"))
+    assert "\n" not in str(caught.value)
+    assert not grid.finished(unit("pool"))
