@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.errors import DataError, ParamsError
 from pipeline.params import SelectParams
-from pipeline.selection import lp, maxmin, sampling, strategies
+from pipeline.selection import maxmin, sampling, strategies
 from pipeline.selection.maxmin import Floats, Game, Policy
 from pipeline.selection.sampling import Draw, Places
 
@@ -150,6 +150,8 @@ def _policy(game: Game, params: SelectParams) -> tuple[Policy | None, Floats]:
         first = 0 if from_rank_1 else n - count
         return None, strategies.ends(n, first, first + count)
     if params.policy == "lp":
+        from pipeline.selection import lp  # noqa: PLC0415 - slow to load, and seldom needed
+
         if n > lp.LARGEST_POOL:
             raise ParamsError(
                 f"params.yaml: select.policy lp is for at most {lp.LARGEST_POOL:,} sessions, "

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from pipeline.selection.maxmin import Floats
 
@@ -96,6 +95,7 @@ def _with_fill(log_p: Floats, count: int) -> Draw | None:
 
 def _rosen(log_p: Floats, count: int) -> Floats:
     """Return log(1 - exp(-t p_s)) with t so that the inclusion probabilities sum to n.  # N."""
+    from scipy.optimize import brentq  # noqa: PLC0415 - slow to load, and seldom needed
 
     def inclusion(log_t: float) -> Floats:
         with np.errstate(over="ignore"):
