@@ -12,8 +12,8 @@ are kept, where the authors' code keeps other epochs for other cutoffs.
 
 from torch import Tensor
 
-from pipeline.distillation.entities import Entities, Views
-from pipeline.distillation.experts import Experts, squared_error
+from pipeline.distillation.entities import Views
+from pipeline.distillation.experts import Experts
 from pipeline.distillation.material import Knowledge, Material
 from pipeline.distillation.student import Lesson
 
@@ -32,10 +32,6 @@ class DistilledExperts(Knowledge):
         views = self._views
         targets = views.items(views.targets(rows))
         negatives = views.items(views.negatives(rows, step))
-        sessions = _error(self.of_sessions, views.sessions(rows), step)
-        items = _error(self.of_items, targets, step) + _error(self.of_items, negatives, step)
+        sessions = self.of_sessions.error(views.sessions(rows), step)
+        items = self.of_items.error(targets, step) + self.of_items.error(negatives, step)
         return sessions + items / 2
-
-
-def _error(experts: Experts, entities: Entities, step: int) -> Tensor:
-    return squared_error(entities.teacher, experts(entities.student, entities.teacher, step))

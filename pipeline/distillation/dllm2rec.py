@@ -38,8 +38,8 @@ class ImportantItems(Knowledge):
 
     def __init__(self, material: Material, lesson: Lesson) -> None:
         super().__init__(material.student)
-        if material.pairs is None:
-            raise ValueError("dllm2rec learns from labelled rankings")
+        if not material.pairs:
+            raise ValueError("dllm2rec learns from rankings; Material.pairs must hold some")
         self._pairs, self._seed = material.pairs, seeds.derive(lesson.seed, "dllm2rec")
         count = torch.bincount(material.pairs.session, minlength=len(material.pairs.sessions))
         self._count = count.clamp_max(LENGTH)  # S

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline import seeds
+from pipeline.distillation.entities import Entities
 from pipeline.distillation.material import Material
 from pipeline.distillation.student import Lesson
 
@@ -84,6 +85,10 @@ class Experts(nn.Module):
         hidden = torch.relu(student @ self.first + self.first_offsets)  # M E*H
         each = hidden.view(len(student), EXPERTS, -1) * asked[:, :, None]
         return each.flatten(1) @ self.second + asked @ self.second_offsets
+
+    def error(self, entities: Entities, step: int) -> Tensor:
+        """Return how far what the experts make of the student is from the teacher."""
+        return squared_error(entities.teacher, self(entities.student, entities.teacher, step))
 
 
 def squared_error(teacher: Tensor, estimate: Tensor) -> Tensor:

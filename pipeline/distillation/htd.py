@@ -3,23 +3,26 @@
     L = (L_entities + L_groups) / 2 + L_assignment / 2
     L_entities:   sum over pairs of one group of (cos(t_i, t_j) - cos(s_i, s_j))^2 / entities
     L_groups:     sum over groups and entities of (cos(P^t_k, t_i) - cos(P^s_k, s_i))^2 / entities
-    L_assignment: the experts' squared error (`experts`); a group is the likeliest expert
+    L_assignment: the experts' squared error, mean over sessions plus mean over items (`experts`);
+                  a group is the likeliest expert
 
 Sessions and items have groups of their own, so only the prototypes P (means of a group's vectors)
 meet both.
 
 Departures: gradients flow through the student's prototypes, which the authors' code cuts off;
 pairs of one group all count, where that code leaves out those with a teacher's cosine of zero or
-less; sums over pairs are divided by the number of entities and 256 examples of a batch are
-distilled, as in `ftd`; validation decides which weights are kept, not the last epoch.
+less; sums over pairs are divided by the number of entities, those of the assignment by that of
+their kind (the authors sum all, so against the topology the assignment weighs about twice as much
+here); 256 examples of a batch are distilled, as in `ftd`; validation decides which weights are
+kept, not the last epoch.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.distillation.entities import Entities, Views, cosines
-from pipeline.distillation.experts import EXPERTS, Experts, squared_error
+from pipeline.distillation.entities import Views, cosines
+from pipeline.distillation.experts import EXPERTS, Experts
 from pipeline.distillation.material import Knowledge, Material
 from pipeline.distillation.student import Lesson
 
@@ -41,7 +44,7 @@ class HierarchicalTopology(Knowledge):
         views = self._views
         sessions = views.sessions(rows)
         items = views.items(torch.cat([views.targets(rows), views.negatives(rows, step)]))
-        assignment = _error(self.of_sessions, sessions, step) + _error(self.of_items, items, step)
+        assignment = self.of_sessions.error(sessions, step) + self.of_items.error(items, step)
         groups = torch.cat(
             [
                 self.of_sessions.groups(sessions.teacher),
@@ -67,7 +70,3 @@ def grouped_topology(student: Tensor, teacher: Tensor, groups: Tensor) -> Tensor
 def prototypes(vectors: Tensor, members: Tensor) -> Tensor:
     """Return each group's mean vector.  # M D, M K -> K D."""
     return (members / members.sum(0)).T @ vectors
-
-
-def _error(experts: Experts, entities: Entities, step: int) -> Tensor:
-    return squared_error(entities.teacher, experts(entities.student, entities.teacher, step))

@@ -22,7 +22,7 @@ class Material:
     teacher: EmbeddingRecommender
     """Frozen, in evaluation mode."""
     pairs: Pairs | None = None
-    """Labelled rankings (`dllm2rec`), or the teacher's own of all sessions (`teacher_ranking`)."""
+    """The LLM's rankings (`dllm2rec`, `exact_tuned`) or the teacher's (`teacher_ranking`)."""
     titles: Tensor | None = None
     """Text vectors of the items, row 0 zero (`dllm2rec` with an ``epsilon``).  # N+1 W."""
     epsilon: float = 0.0

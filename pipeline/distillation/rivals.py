@@ -4,6 +4,7 @@ Every rival starts from the trained student and is trained as the distillation i
 rate, with its patience, on the recipe's own loss plus a weight times what the rival adds. The same
 weights are tried for each, on one seed, by validation NDCG@10. `dsl` is no distillation: a sparse
 model as wide as the teacher, trained from scratch as the teacher was; no weight has a say in it.
+`exact_tuned` is no rival: the LLM's rankings in the rivals' loop, to be compared on equal terms.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from pipeline.distillation.ftd import FullTopology
 from pipeline.distillation.htd import HierarchicalTopology
 from pipeline.distillation.material import Knowledge, Learned, Material, Rival
 from pipeline.distillation.student import Lesson
-from pipeline.distillation.teacher_ranking import TeacherRanking
+from pipeline.distillation.teacher_ranking import RankedLists
 from pipeline.distillation.unkd import UnbiasedPairs
 from pipeline.recommenders.recipes import recipe_loss, validation_ndcg
 from pipeline.recommenders.training import fit
@@ -82,5 +83,6 @@ RIVALS: dict[str, Rival] = {
     "unkd": _added("unkd", UnbiasedPairs),
     "dsl": dsl.learn,
     "dllm2rec": _added("dllm2rec", ImportantItems),
-    "teacher_ranking": _added("teacher_ranking", TeacherRanking),
+    "teacher_ranking": _added("teacher_ranking", RankedLists),
+    "exact_tuned": _added("exact_tuned", RankedLists),
 }

@@ -90,7 +90,7 @@ def _meaning(row: Figures, said: str) -> str:
     if said == "less":
         return "they harm"
     if row["difference"] == row["low"] == row["high"] == 0:
-        return "nothing at all, every test target has the rank that it had"
+        return f"nothing at all, no test session has another {METRIC.upper()} than before"
     return f"{UNKNOWN} whether that is anything{_missing(row)}"
 
 

@@ -44,6 +44,7 @@ AGAINST: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(LISTS, ("student", *WITHOUT_LIST, "random")),
     **dict.fromkeys(("exact", "distilled"), ("student", *COUNTING[1:], *WITHOUT_LIST)),
     **dict.fromkeys(RIVALS, ("student", "exact")),
+    "exact_tuned": ("student", "exact", "teacher_ranking"),
 }
 AGAINST["exact"] += (*SELECTIONS[1:], *LISTS)
 """What a method is compared with, where that was run under the same backbone and recipe."""

@@ -34,13 +34,19 @@ def student(backbone: str = "fpmc", recipe: str = "strong") -> EmbeddingRecommen
 
 def material(backbone: str = "fpmc", recipe: str = "strong", **changes: Any) -> Material:
     """Return a student, its teacher of sixteen dimensions, and rankings that tell the chains."""
-    parts: dict[str, Any] = {
-        "student": student(backbone, recipe),
-        "teacher": trained(backbone, recipe).model,
-        "pairs": good_pairs(),
-        "role": ROLE,
-    }
-    return Material(**parts | changes)
+    parts: dict[str, Any] = {"pairs": good_pairs(), "role": ROLE, **changes}
+    if "student" not in parts:
+        parts["student"] = student(backbone, recipe)
+    if "teacher" not in parts:
+        parts["teacher"] = trained(backbone, recipe).model
+    return Material(**parts)
+
+
+def untaught(backbone: str, recipe: str, **changes: Any) -> Material:
+    """Return the same with drawn weights: where training would only take time."""
+    fit = fit_params(recipe)
+    pair = {"student": untrained(backbone, fit, NARROW, 2), "teacher": untrained(backbone, fit)}
+    return material(backbone, recipe, **pair | changes)
 
 
 def views(recipe: str = "strong", **changes: Any) -> Views:

@@ -16,7 +16,7 @@ from pipeline.distillation.rivals import learn
 from pipeline.recommenders import registry
 from pipeline.recommenders.recipes import validation_ndcg
 from pipeline.recommenders.training import batch_of
-from tests.distillation.materials import NARROW, material, title_vectors
+from tests.distillation.materials import NARROW, material, title_vectors, untaught
 from tests.distillation.test_pairs import pairs_of
 from tests.distillation.test_student import lesson
 from tests.recommenders.toys import N_ITEMS, OWN, chain_parts, fit_params
@@ -125,17 +125,17 @@ def test_the_students_own_recommendations_are_asked_without_dropout(
     assert len(set(recommended[0].tolist())) == 25
 
 
-@pytest.mark.parametrize("recipe", ["published", "strong"])  # two tables and one
-@pytest.mark.parametrize("backbone", ["fpmc", "attenmixer"])
+@pytest.mark.parametrize(  # two tables and one
+    ("backbone", "recipe"), [("fpmc", "published"), ("attenmixer", "strong")]
+)
 def test_text_is_learnt_and_folded_into_the_table(
     backbone: str, recipe: str, tmp_path: Path
 ) -> None:
-    made = material(backbone, recipe, titles=title_vectors(), epsilon=0.3)
-    made.student.initialise(torch.Generator().manual_seed(1))  # there is much to learn
+    made = untaught(backbone, recipe, titles=title_vectors(), epsilon=0.3)
     start = validation_ndcg(made.student, chain_parts()["validation"])()
     names = [name for name, _ in made.student.named_parameters()]
     before = made.student.context.weight.detach().clone()
-    result = learn("dllm2rec", made, 1.0, lesson(recipe, max_steps=60, patience=9))
+    result = learn("dllm2rec", made, 1.0, lesson(recipe, max_steps=20, patience=9))
     assert result.log["validation_ndcg"][0] == start  # the text's map starts at zero
     assert sorted(names) == sorted(name for name, _ in result.model.named_parameters())
     assert not torch.equal(before, result.model.context.weight)
@@ -149,8 +149,6 @@ def test_text_is_learnt_and_folded_into_the_table(
     assert torch.equal(loaded.score(loaded.encode(sessions), 1, N_ITEMS + 1), own)
 
 
-def test_what_it_needs_is_asked_for() -> None:
-    with pytest.raises(ValueError, match="rankings"):
-        ImportantItems(material(pairs=None), lesson())
+def test_text_is_asked_for_where_it_has_a_share() -> None:
     with pytest.raises(ValueError, match="text"):
         ImportantItems(material(epsilon=0.3), lesson())

@@ -7,7 +7,7 @@ import torch
 
 from pipeline.distillation import entities
 from pipeline.distillation.entities import Entities, Views, cosines
-from tests.distillation.materials import material
+from tests.distillation.materials import material, untaught
 from tests.distillation.test_student import lesson
 from tests.recommenders.toys import N_ITEMS, chain_parts, fit_params
 
@@ -20,7 +20,7 @@ def test_cosines_by_hand() -> None:
 @pytest.mark.parametrize("backbone", ["fpmc", "attenmixer"])
 @pytest.mark.parametrize("recipe", ["published", "strong"])
 def test_both_see_the_same_sessions_and_items(backbone: str, recipe: str) -> None:
-    made = material(backbone, recipe)
+    made = untaught(backbone, recipe)
     views = Views(made, lesson(recipe))
     rows, index = torch.tensor([5, 0, 77]), torch.tensor([9, 4, 9, 30])
     training, fit = chain_parts()["training"], fit_params(recipe)
@@ -40,7 +40,7 @@ def test_both_see_the_same_sessions_and_items(backbone: str, recipe: str) -> Non
 
 
 def test_scores_of_attentive_models_follow_from_the_vectors() -> None:
-    made = material("attenmixer")
+    made = untaught("attenmixer", "strong")
     views = Views(made, lesson())
     every = torch.arange(1, N_ITEMS + 1)
     of_items = views.items(every)

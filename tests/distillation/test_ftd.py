@@ -7,7 +7,7 @@ import torch
 
 from pipeline.distillation.entities import Views
 from pipeline.distillation.ftd import FullTopology, topology
-from tests.distillation.materials import material
+from tests.distillation.materials import untaught
 from tests.distillation.test_student import lesson
 
 
@@ -37,7 +37,7 @@ def test_a_step_down_the_slope_brings_the_angle_nearer() -> None:
 
 
 def test_the_batchs_sessions_and_each_of_its_items_once_are_the_entities() -> None:
-    made, rows = material("attenmixer"), torch.arange(30)
+    made, rows = untaught("attenmixer", "strong"), torch.arange(30)
     views = Views(made, lesson())
     items = torch.unique(torch.cat([views.targets(rows), views.negatives(rows, 2)]))
     student = torch.cat([views.sessions(rows).student, made.student.item_vectors(items)])
@@ -46,6 +46,6 @@ def test_the_batchs_sessions_and_each_of_its_items_once_are_the_entities() -> No
     angles = [
         (one / norm) @ (one / norm).T for one, norm in zip((student, teacher), norms, strict=True)
     ]
-    expected = float(((angles[1] - angles[0]) ** 2).sum()) / (30 + len(items))
+    expected = ((angles[1] - angles[0]) ** 2).sum().item() / (30 + len(items))
     found = FullTopology(made, lesson())(rows, 2).item()
     assert math.isclose(found, expected, rel_tol=1e-4)

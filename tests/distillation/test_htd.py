@@ -69,7 +69,7 @@ def test_the_loss_is_half_topology_and_half_assignment() -> None:
         ((sessions, knowledge.of_sessions), (items, knowledge.of_items))
     ):
         estimate = experts(entities.student, entities.teacher, 3)
-        assignment += float(((entities.teacher - estimate) ** 2).sum() / len(estimate))
+        assignment += ((entities.teacher - estimate) ** 2).sum().item() / len(estimate)
         groups.append(experts.groups(entities.teacher) + place * EXPERTS)
     both = sessions + items
     topology = float(grouped_topology(both.student, both.teacher, torch.cat(groups)))

@@ -1,11 +1,11 @@
-"""The teacher's order as lists: the loss of the labelled rankings on a batch of its own."""
+"""Lists, the teacher's or the LLM's: the loss of the labelled rankings on a batch of its own."""
 
 import pytest
 import torch
 
 from pipeline import seeds
 from pipeline.distillation.student import pair_loss
-from pipeline.distillation.teacher_ranking import TeacherRanking
+from pipeline.distillation.teacher_ranking import RankedLists
 from pipeline.recommenders.training import batch_of
 from tests.distillation.materials import material, pairs_of_material
 from tests.distillation.test_student import lesson
@@ -17,11 +17,6 @@ def test_it_is_the_loss_of_the_rankings_whatever_the_recipes_batch(negatives: st
     pairs = pairs_of_material(made)
     rows = batch_of(len(pairs), 64, 6, seeds.derive(1, "pairs"))
     expected = pair_loss(made.student, pairs, course)(rows, 6).item()
-    knowledge = TeacherRanking(made, course)
+    knowledge = RankedLists(made, course)
     assert knowledge(torch.arange(3), 6).item() == pytest.approx(expected)
     assert knowledge(torch.arange(9), 6).item() == pytest.approx(expected)
-
-
-def test_without_lists_there_is_nothing_to_learn() -> None:
-    with pytest.raises(ValueError, match="teacher_lists"):
-        TeacherRanking(material(pairs=None), lesson())

@@ -46,15 +46,14 @@ def test_groups_have_about_equal_numbers_of_events_by_hand() -> None:
     assert groups == [[2, 4, 6, 8], [1, 3], [5, 7]]
 
 
-@given(events=st.lists(st.integers(0, 5), min_size=60, max_size=90))
+@settings(max_examples=40, deadline=None)
+@given(events=st.lists(st.integers(1, 5), min_size=60, max_size=70))
 def test_every_item_is_in_one_group_and_none_is_more_popular_than_the_next_groups(
     events: list[int],
 ) -> None:
-    counted = torch.tensor(events)
-    if counted.sum() < 60:
-        return
+    counted = torch.tensor([*events, 0, 0])
     groups = popularity_groups(counted, 3)
-    assert sorted(torch.cat(groups).tolist()) == list(range(1, len(events) + 1))
+    assert sorted(torch.cat(groups).tolist()) == list(range(1, len(counted) + 1))
     for less, more in itertools.pairwise(groups):
         assert counted[less - 1].max() <= counted[more - 1].min()
     sizes = [int(counted[group - 1].sum()) for group in groups]

@@ -44,6 +44,12 @@ def test_exact_is_compared_with_every_other_choice_and_rivals_with_exact() -> No
     assert not {pair[::-1] for pair in found} & found  # each pair once
 
 
+def test_the_rankings_in_the_rivals_loop_are_compared_with_exact_and_with_the_teachers() -> None:
+    found = names(table(("student", "exact_tuned", "exact", "teacher_ranking"), (1,), ("strong",)))
+    others = ("student", "exact", "teacher_ranking")
+    assert {one for one in found if "exact_tuned" in one} == {("exact_tuned", of) for of in others}
+
+
 def test_counting_stands_on_the_other_side() -> None:
     found = names(table(("popularity", "itemknn", "itemknn_titles", "student", "teacher"), (1,)))
     assert found == {
