@@ -3,6 +3,8 @@
 Each command imports what it needs inside, so that ``--help`` answers without loading torch.
 """
 
+import atexit
+import gc
 import sys
 import time
 from importlib import import_module, metadata
@@ -122,8 +124,11 @@ def _recommend(
         ),
     ],
     model: Annotated[
-        str, typer.Option(help="distilled, student, teacher, control, itemknn or popularity.")
-    ] = "distilled",
+        str | None,
+        typer.Option(
+            help="distilled (without it), student, teacher, control, itemknn, popularity, ..."
+        ),
+    ] = None,
     exported: Annotated[
         Path | None,
         typer.Option("--from", help="A folder of `distilrec export`, in place of a cell."),
@@ -136,6 +141,8 @@ def _recommend(
 ) -> None:
     """Recommend items after a session typed here."""
     if exported is not None:
+        if model is not None:
+            raise typer.BadParameter("--model names one of a cell's models; --from has one")
         from pipeline.export import runtime  # noqa: PLC0415 - loads no torch
 
         answer = runtime.ask(exported, words, top, catalog)
@@ -145,7 +152,8 @@ def _recommend(
         from pipeline.paths import Cell  # noqa: PLC0415
         from pipeline.recommenders import recommend  # noqa: PLC0415
 
-        answer = recommend.ask(paths, Cell(*cell), model, items, top, catalog)
+        asked = model or "distilled"
+        answer = recommend.ask(paths, Cell(*cell), asked, items, top, catalog)
     from pipeline.recommenders import answers  # noqa: PLC0415
 
     answers.show(answer, as_json=as_json)
@@ -195,6 +203,7 @@ def main() -> None:
     from pipeline.console import plain  # noqa: PLC0415
     from pipeline.errors import PipelineError  # noqa: PLC0415
 
+    atexit.register(gc.freeze)  # else the last collection goes through all of torch: half a second
     try:
         app()
     except PipelineError as error:

@@ -83,7 +83,7 @@ def neural(paths: Paths, cell: Cell, model: str) -> EmbeddingRecommender:
     """Return a cell's model if it is one that has a graph.
 
     Raises:
-        DataError: it is not known, not here, or counts.
+        DataError: it is not known, not here, or counts, or its training went wrong.
     """
     folders = paths.models(cell)
     if model not in folders:
@@ -93,6 +93,10 @@ def neural(paths: Paths, cell: Cell, model: str) -> EmbeddingRecommender:
         raise DataError(
             f"--model: '{model}' is no neural model and has no ONNX form; "
             f"`distilrec recommend --model {model}` runs it from {folders[model]}"
+        )
+    if not all(bool(weight.isfinite().all()) for weight in found.parameters()):
+        raise DataError(  # rounding would make numbers of them
+            f"{folders[model]}: weights that are no finite numbers; train the model again"
         )
     return found
 

@@ -73,15 +73,17 @@ def write(folder: Path, made: Mapping[str, bytes]) -> None:
     """Write a folder, whole or not at all.
 
     Raises:
-        DataError: something is there.
+        DataError: something is there, or nothing can be written there.
     """
     refuse_taken(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()  # a folder cannot take the place of a link to one
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.tmp")
     try:
         for name, content in made.items():
             files.write_bytes(temporary / name, content)
         os.replace(temporary, folder)  # noqa: PTH105 - over a folder, if that is empty
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error}); give --to another one") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -101,9 +103,12 @@ def read(folder: Path) -> Manifest:
     for line in sorted(set(found.splitlines()) - set(recorded.splitlines())):
         name = line.split("  ")[1]
         raise DataError(f"{folder / name} is damaged: {SUMS} has another sum; export it again")
-    if described.get("form") != FORM:
-        form = described.get("form")
+    form = described.get("form") if isinstance(described, dict) else None
+    if form != FORM:
         raise DataError(
             f"{folder / MANIFEST}: form {form}, this version reads {FORM}; export again"
         )
-    return Manifest(**described)
+    try:
+        return Manifest(**described)
+    except TypeError as error:
+        raise DataError(f"{folder / MANIFEST}: no manifest ({error}); export again") from None

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from pipeline.recommenders.base import EmbeddingRecommender
 
 LARGEST = 127
+SMALLEST = torch.finfo(torch.float32).tiny
+"""Of a factor: below it float32 has too few bits for a quotient to stay within `LARGEST`."""
 
 
 def quantised(table: Tensor) -> tuple[Tensor, Tensor]:
     """Return a table's rows as whole numbers and the factor of each.  # R D -> R D int8, R."""
-    largest = table.abs().amax(1)
-    factor = torch.where(largest > 0, largest / LARGEST, 1.0)
+    factor = (table.abs().amax(1) / LARGEST).clamp_min(SMALLEST)
     return (table / factor[:, None]).round().to(torch.int8), factor
 
 

@@ -59,6 +59,7 @@ def start(graph: bytes, threads: int = 1) -> "InferenceSession":
     """Return ONNX Runtime's session of a graph, on the CPU.
 
     Raises:
+        DataError: it cannot run the graph.
         PipelineError: it is not installed.
     """
     try:
@@ -70,7 +71,11 @@ def start(graph: bytes, threads: int = 1) -> "InferenceSession":
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - its own errors have no class in common
+        reason = " ".join(str(error).split())
+        raise DataError(f"{exported.GRAPH} cannot be run ({reason}); export again") from None
 
 
 def padded(sessions: Sequence[Sequence[int]]) -> np.ndarray:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from pipeline import files
@@ -24,7 +26,7 @@ from pipeline.export.exporting import Summary
 from pipeline.paths import Paths
 from pipeline.recommenders import recommend
 from pipeline.tables import CATALOG
-from tests.export.worlds import CELL, LENGTH, catalog, model, project
+from tests.export.worlds import CELL, LENGTH, catalog, model, project, served
 from tests.recommenders.toys import N_ITEMS, SHIPPED
 
 WORDS = ["003", "Title 20", "a, "]
@@ -84,9 +86,11 @@ def test_nothing_in_the_graph_tells_about_this_machine(made: tuple[Path, Summary
 
 
 def test_a_second_export_has_the_same_bytes(
-    made: tuple[Path, Summary], paths: Paths, tmp_path: Path
+    made: tuple[Path, Summary], paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again = tmp_path / "new" / "folder"
+    graph = served("fpmc", "strong", int8=False)[1]  # traced on its own, from the model in memory
+    monkeypatch.setattr(exporting, "graph_of", lambda *_, **__: graph)
     exporting.run(SHIPPED, paths, CELL, "student", again, int8=False)
     for path in made[0].iterdir():
         assert (again / path.name).read_bytes() == path.read_bytes(), path.name
@@ -194,6 +198,29 @@ def test_a_model_without_a_graph_and_an_unknown_one_are_refused(
     assert not to.exists()
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_not_rounded_to_some(
+    number: float, paths: Paths, tmp_path: Path
+) -> None:
+    shutil.copytree(paths.root, tmp_path, dirs_exist_ok=True)
+    broken = Paths(tmp_path)
+    weights = broken.student(CELL) / "weights.safetensors"
+    tensors = load_file(weights)
+    tensors["items.weight"][3, 1] = number
+    save_file(tensors, weights)
+    with refused("student/.*: weights that are no finite numbers; train the model again"):
+        exporting.run(SHIPPED, broken, CELL, "student", tmp_path / "new", int8=True)
+
+
+def test_a_link_to_an_empty_folder_is_followed_and_a_file_is_no_parent(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    exported.write(tmp_path / "link", {"one": b"1"})
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["one"]
+    with refused("empty/one/new: cannot be written .*; give --to another one"):
+        exported.write(tmp_path / "empty" / "one" / "new", {"one": b"1"})
+
+
 def test_a_folder_with_something_in_it_is_left_alone(paths: Paths, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with refused("exists and is not empty; remove it or give --to another folder"):
@@ -229,6 +256,23 @@ def test_a_folder_of_another_form_is_not_read(made: tuple[Path, Summary], tmp_pa
         exported.read(tmp_path / "new")
 
 
+@pytest.mark.parametrize(("name", "content", "words"), [
+    (exported.MANIFEST, b"[]", "form None, this version reads 1"),
+    (exported.MANIFEST, b'{"form": 1, "price": 2}', "no manifest .*'price'.*; export again"),
+    (exported.GRAPH, b"no graph", "model.onnx cannot be run .*; export again"),
+])  # fmt: skip
+def test_sums_that_were_made_to_fit_are_no_way_in(
+    name: str, content: bytes, words: str, made: tuple[Path, Summary], tmp_path: Path
+) -> None:
+    folder = copied(made[0], tmp_path / "copy")
+    (folder / name).write_bytes(content)
+    sums = [f"{files.sha256(folder / one)}  {one}\n" for one in exported.WRITTEN]
+    (folder / exported.SUMS).write_text("".join(sums))
+    with refused(words) as caught:
+        runtime.ask(folder, WORDS, 3, None)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_item_that_is_not_there_is_one_line(made: tuple[Path, Summary]) -> None:
     with refused("no item has the identifier or title 'Stalker'"):
         runtime.ask(made[0], ["Stalker"], 3, None)
@@ -252,6 +296,7 @@ def test_packages_that_are_not_installed_name_the_extra(
     [
         (["tiny", "fpmc", "strong", "1"], "give DATASET BACKBONE RECIPE SEED and at least one"),
         (["tiny", "fpmc", "strong", "one", "x"], "SEED: 'one' is not a whole number from 0"),
+        (["--from", "somewhere", "--model", "teacher", "x"], "--from has one"),
     ],
 )
 def test_words_that_name_no_cell_are_exit_status_two(words: list[str], line: str) -> None:
