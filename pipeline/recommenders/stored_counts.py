@@ -11,6 +11,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from pipeline.errors import DataError
 from pipeline.recommenders.batches import SessionBatches
 from pipeline.recommenders.itemknn import count_forward, popularity_of
 from pipeline.recommenders.packing import pack_numbers, unpack_numbers
@@ -112,12 +113,24 @@ def pruned(forward: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
 
 
 def pruned_to(forward: sparse.csr_matrix, popularity: np.ndarray, size: int) -> sparse.csr_matrix:
-    """Return as many counts as are packed in at most ``size`` bytes, popularity included."""
+    """Return as many counts as are packed in at most ``size`` bytes, popularity included.
+
+    Raises:
+        DataError: no count at all would take more.
+    """
+
+    def bytes_of(keep: int) -> int:
+        packed = pack_pairs(pruned(forward, keep), popularity)
+        return sum(value.nbytes for value in packed.values())
+
     low, high = 0, forward.nnz
+    if (least := bytes_of(0)) > size:
+        raise DataError(
+            f"counting in {size:,} bytes: without any pair it has {least:,}; allow more"
+        )
     while low < high:
         middle = (low + high + 1) // 2
-        packed = pack_pairs(pruned(forward, middle), popularity)
-        if sum(value.nbytes for value in packed.values()) <= size:
+        if bytes_of(middle) <= size:
             low = middle
         else:
             high = middle - 1

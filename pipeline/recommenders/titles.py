@@ -9,7 +9,7 @@ two halves, each of length 1 and of the same weight (Salton and Buckley 1988; sm
 
 import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -44,32 +44,40 @@ def features(texts: Sequence[str]) -> sparse.csr_matrix:
     Returns:
         float32; the columns are in the order in which features first come.  # N G
     """
-    halves = [_weighed(texts, str.split), _weighed(texts, pieces)]
+    words, of_text = _counted(text.split() for text in texts)
+    _, of_word = _counted(pieces(word) for word in words)
+    halves = [_weighed(of_text), _weighed(of_text @ of_word)]  # a text has its words' pieces
     return _to_length_1(sparse.hstack(halves, format="csr"))
 
 
-def pieces(text: str) -> Iterator[str]:
-    """Yield the pieces of a text's words, a blank before and behind each word."""
-    for word in text.split():
-        framed = f" {word} "
-        for length in PIECES:
-            yield from (framed[at : at + length] for at in range(len(framed) - length + 1))
+def pieces(word: str) -> Iterator[str]:
+    """Yield the pieces of a word with a blank before and behind it."""
+    framed = f" {word} "
+    for length in PIECES:
+        yield from (framed[at : at + length] for at in range(len(framed) - length + 1))
 
 
-def _weighed(
-    texts: Sequence[str], features_of: Callable[[str], Iterable[str]]
-) -> sparse.csr_matrix:
+def _counted(rows: Iterable[Iterable[str]]) -> tuple[list[str], sparse.csr_matrix]:
+    """Return what occurs, first things first, and how often in each row.  # G, R G."""
     numbers: dict[str, int] = {}
     columns, starts = array("i"), array("q", [0])  # four bytes a feature: catalogues can be long
-    for text in texts:
-        columns.extend(numbers.setdefault(one, len(numbers)) for one in features_of(text))
+    for row in rows:
+        columns.extend(numbers.setdefault(one, len(numbers)) for one in row)
         starts.append(len(columns))
-    found = np.ones(len(columns), np.float32), np.asarray(columns), np.asarray(starts)
-    counts = sparse.csr_matrix(found, shape=(len(texts), len(numbers)))
+    ones = np.ones(len(columns), np.float32)
+    found = ones, np.asarray(columns, np.int32), np.asarray(starts)
+    counts = sparse.csr_matrix(found, shape=(len(starts) - 1, len(numbers)))
     counts.sum_duplicates()
-    texts_with = np.bincount(counts.indices, minlength=len(numbers))
+    return list(numbers), counts
+
+
+def _weighed(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return TF-IDF of length 1 of how often features occur in texts.  # N G -> N less than G."""
+    counts = counts.sorted_indices()  # a copy
+    texts, features = counts.shape
+    texts_with = np.bincount(counts.indices, minlength=features)
     counts.data = 1 + np.log(counts.data)
-    idf = (np.log((1 + len(texts)) / (1 + texts_with)) + 1).astype(np.float32)
+    idf = (np.log((1 + texts) / (1 + texts_with)) + 1).astype(np.float32)
     return _to_length_1((counts @ sparse.diags(idf)).tocsr()[:, texts_with > 1])
 
 

@@ -72,7 +72,10 @@ def grid(alone: float, params: HybridParams) -> list[Weights]:
 
 
 def chosen(gains: Tensor, tried: Sequence[Weights], margin: float) -> Choice:
-    """Return the choice among weights by their NDCG@10, a session a column.  # W X."""
+    """Return the choice among weights by their NDCG@10, a session a column.  # W X.
+
+    With fewer than two sessions the error is infinite, and no student is taken.
+    """
     best = 1 + int(gains[1:].mean(1).argmax())
     gain, error = _mean_and_error(gains[best] - gains[0])
     place = best if gain > margin * error else 0
@@ -82,5 +85,6 @@ def chosen(gains: Tensor, tried: Sequence[Weights], margin: float) -> Choice:
 
 
 def _mean_and_error(differences: Tensor) -> tuple[float, float]:
-    spread = differences.std() if len(differences) > 1 else torch.inf
-    return float(differences.mean()), float(spread / len(differences) ** 0.5)
+    count = len(differences)
+    error = float(differences.std()) / count**0.5 if count > 1 else torch.inf
+    return float(differences.mean()), error

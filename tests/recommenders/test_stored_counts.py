@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from pipeline.errors import DataError
 from pipeline.recommenders.itemknn import both_ways, count_forward, count_pairs, popularity_of
 from pipeline.recommenders.stored_counts import (
     LEVELS,
@@ -106,3 +107,7 @@ def test_pruning_to_a_size_keeps_as_much_as_fits() -> None:
     assert 0 < kept.nnz < forward.nnz
     assert half - 100 < size(kept) <= half
     assert pruned_to(forward, popularity, size(forward)).nnz == forward.nnz
+    least = size(pruned(forward, 0))
+    assert pruned_to(forward, popularity, least).nnz < 20
+    with pytest.raises(DataError, match=f"without any pair it has {least}; allow more"):
+        pruned_to(forward, popularity, least - 1)

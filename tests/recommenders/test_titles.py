@@ -33,7 +33,8 @@ def test_a_title_that_is_the_identifier_is_none() -> None:
 
 def test_pieces_of_a_word_have_blanks_at_its_ends() -> None:
     assert list(pieces("ab")) == [" ab", "ab ", " ab "]
-    assert list(pieces("abc a")) == [" ab", "abc", "bc ", " abc", "abc ", " abc ", " a "]
+    assert list(pieces("abc")) == [" ab", "abc", "bc ", " abc", "abc ", " abc "]
+    assert list(pieces("a")) == [" a "]
 
 
 def test_tf_idf_of_three_titles_by_hand() -> None:
