@@ -10,7 +10,7 @@ from tests.export.worlds import COLD, LENGTH, answers, drawn_sessions, model, se
 from tests.recommenders.toys import N_ITEMS, padded
 
 SESSIONS = drawn_sessions(300, LENGTH + 3)
-# Tracing takes seconds: both forms of one backbone, one of each other; `benchmarks/serving.py` has all.
+# Tracing takes seconds: both forms of one backbone, one of each other. The benchmark has them all.
 FLOATS = [("fpmc", "strong"), ("gru4rec", "strong")]
 WHOLE = [("fpmc", "strong"), ("stamp", "published"), ("attenmixer", "published"),
          ("sasrec", "strong")]  # fmt: skip
