@@ -67,10 +67,11 @@ class ImportantItems(Knowledge):
     @torch.no_grad()
     def _recommended(self, sessions: Tensor) -> Tensor:
         """Return the items the student itself would recommend.  # B K."""
+        training = self.student.training
         self.student.eval()
         count = min(LENGTH, self.student.n_items - sessions.shape[1])
         found, _ = ranking.top_items(self.student, sessions, count)
-        self.student.train()
+        self.student.train(training)
         return found.to(sessions.device)
 
     def _add_text(self, material: Material) -> None:

@@ -40,6 +40,7 @@ NAMES = {
     "paper_corrected_easy_first": Name("taught by rankings", "as paper_corrected" + EASY),
     "rad_bc_easy_first": Name("taught by rankings", "as rad_bc" + EASY),
     "recorded": Name("taught by rankings", "the sessions published with the dataset"),
+    "exact_tuned": Name("taught by rankings", "as exact, in the other distillations' loop"),
     "de": Name("other distillation", "DE: experts rebuild the teacher's vectors"),
     "ftd": Name("other distillation", "FTD: all distances between the teacher's vectors"),
     "htd": Name("other distillation", "HTD: the same within and between groups"),

@@ -72,7 +72,7 @@ def test_the_loss_is_half_topology_and_half_assignment() -> None:
         assignment += ((entities.teacher - estimate) ** 2).sum().item() / len(estimate)
         groups.append(experts.groups(entities.teacher) + place * EXPERTS)
     both = sessions + items
-    topology = float(grouped_topology(both.student, both.teacher, torch.cat(groups)))
+    topology = grouped_topology(both.student, both.teacher, torch.cat(groups)).item()
     assert set(groups[0].tolist()).isdisjoint(groups[1].tolist())
     found = knowledge(rows, 3).item()
     assert found == pytest.approx(topology / 2 + assignment / 2, rel=1e-4)
