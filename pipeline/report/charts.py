@@ -22,6 +22,7 @@ Spec = dict[str, Any]
 Row = Mapping[str, Any]
 
 WIDTH, HEIGHT = 340, 220
+INK = "currentColor"
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name; nothing is fetched
 DIGITS = 4
 """Significant ones of what is drawn: more could not be seen."""
@@ -75,8 +76,6 @@ def chart(
         legend_columns: entries in a line of the legend.
         legend_symbol: ``circle``, or ``stroke`` where lines differ by dash.
     """
-    ink = "currentColor"
-    axis = {"labelColor": ink, "titleColor": ink, "domainColor": ink, "tickColor": ink}
     spec = {
         "$schema": SCHEMA,
         "width": width,
@@ -89,28 +88,37 @@ def chart(
             "aria": False,
             "font": "sans-serif",
             "view": {"stroke": None},
-            "axis": {**axis, "gridColor": ink, "gridOpacity": 0.15, "titleFontWeight": "normal"},
+            "axis": _axis(),
             "axisY": {"minExtent": 38},  # a browser's digits may be wider than those measured here
-            "legend": {
-                "labelColor": ink,
-                "orient": "bottom",
-                "columns": legend_columns,
-                "labelFontSize": 11,
-                "labelLimit": 220,
-                "title": None,
-                "symbolType": legend_symbol,
-                "symbolOpacity": 1,
-                "symbolBaseFillColor": ink,
-                "symbolBaseStrokeColor": ink,
-                "symbolStrokeWidth": 2,
-                "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
-                "symbolSize": 320 if legend_symbol == "stroke" else 90,
-            },
-            "text": {"color": ink, "fontSize": 10},
-            "rule": {"color": ink},
+            "legend": _legend(legend_columns, legend_symbol),
+            "text": {"color": INK, "fontSize": 10},
+            "rule": {"color": INK},
         },
     }
     return Chart(words, spec, wide=width > WIDTH)
+
+
+def _axis() -> Spec:
+    lines = {"labelColor": INK, "titleColor": INK, "domainColor": INK, "tickColor": INK}
+    return {**lines, "gridColor": INK, "gridOpacity": 0.15, "titleFontWeight": "normal"}
+
+
+def _legend(columns: int, symbol: str) -> Spec:
+    return {
+        "labelColor": INK,
+        "orient": "bottom",
+        "columns": columns,
+        "labelFontSize": 11,
+        "labelLimit": 220,
+        "title": None,
+        "symbolType": symbol,
+        "symbolOpacity": 1,
+        "symbolBaseFillColor": INK,
+        "symbolBaseStrokeColor": INK,
+        "symbolStrokeWidth": 2,
+        "layout": {"bottom": {"direction": "vertical", "anchor": "start"}},
+        "symbolSize": 320 if symbol == "stroke" else 90,
+    }
 
 
 def quantity(field: str, title: str, *, zero: bool = False, **more: Any) -> Spec:

@@ -33,7 +33,7 @@ NAMES = {
     "exact": Name("taught by rankings", "sessions by the max-min policy, solved exactly"),
     "paper_corrected": Name("taught by rankings", "sessions by the paper's rule, misprints mended"),
     "rad_bc": Name("taught by rankings", "sessions by the max-min policy of right and wrong alone"),
-    "random": Name("taught by rankings", "sessions drawn alike"),
+    "random": Name("taught by rankings", "sessions drawn at random, all equally likely"),
     "hardest": Name("taught by rankings", "the hardest sessions"),
     "easiest": Name("taught by rankings", "the easiest sessions"),
     "exact_easy_first": Name("taught by rankings", "as exact" + EASY),

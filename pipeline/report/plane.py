@@ -84,7 +84,7 @@ def _point(
         "bytes": size,
         "kilobytes": size / 1000,
         "quality": quality,
-        "interval": "from grids alone",
+        "interval": "only grids compute one",
     }
 
 

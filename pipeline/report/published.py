@@ -94,14 +94,15 @@ def _line(
 def _ours(sources: Sources) -> dict[Place, Mine]:
     """Return our figures by place; a grid's main comparison counts before the run's cells."""
     found: dict[Place, Mine] = {}
-    for row in results.rows(sources.metrics):
-        of = found.setdefault((row.dataset, row.backbone, row.recipe), {})
-        figure = Figure(row.model, row.mean, row.sd, row.seeds)
-        of.setdefault(row.model, {})[row.metric] = figure
     for dataset, model in models_of(sources, "table"):
         of = found.setdefault((dataset, model["backbone"], model["recipe"]), {})
-        of[model["method"]] = {
+        figures = {
             metric: Figure(model["method"], one["mean"], one["sd"], model["seeds"])
             for metric, one in model["metrics"].items()
         }
+        of.setdefault(model["method"], figures)
+    for row in results.rows(sources.metrics):
+        of = found.setdefault((row.dataset, row.backbone, row.recipe), {})
+        figure = Figure(row.model, row.mean, row.sd, row.seeds)
+        of.setdefault(row.model, {}).setdefault(row.metric, figure)
     return found

@@ -66,7 +66,7 @@ class Sources:
     cells: dict[Cell, CellSource]
     datasets: dict[str, DatasetSource]
     grids: dict[str, Figures]
-    """By name; of the run's datasets alone."""
+    """By name, the one with the most trainings first; of the run's datasets alone."""
     parameters: dict[str, Any]
 
     @property
@@ -142,10 +142,14 @@ def _table(table: Table, folder: Path) -> pl.DataFrame | None:
 
 
 def _grids(paths: Paths, datasets: tuple[str, ...]) -> dict[str, Figures]:
-    """Return the figures of each grid, without datasets that are not in the run."""
+    """Return the figures of the run's datasets of each grid.
+
+    The grid with the most trainings is first: where two know a model, it is the one that is shown.
+    """
     found = sorted(paths.grids.glob("*/figures.json"))
     grids = {path.parent.name: files.read_json(path) for path in found}
     for figures in grids.values():
         there = figures["datasets"]
         figures["datasets"] = {name: there[name] for name in datasets if name in there}
-    return {name: figures for name, figures in grids.items() if figures["datasets"]}
+    shown = [(name, figures) for name, figures in grids.items() if figures["datasets"]]
+    return dict(sorted(shown, key=lambda one: -one[1]["finished"]))

@@ -26,8 +26,8 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
-PATIENCE = 20.0
-"""Seconds that an answer may take on a busy machine."""
+PATIENCE = 90.0
+"""Seconds that an answer or a change may take on a busy machine."""
 STILL = 4
 """Looks at an element that must find it in the same place before it is clicked."""
 FREE_DESCRIPTOR = 10
@@ -189,10 +189,12 @@ class Chromium:
             f"({found}.getBoundingClientRect())"
         )
         seen: list[list[float]] = []
+        until = time.monotonic() + PATIENCE
         while len(seen) < STILL or any(one != seen[-1] for one in seen[-STILL:]):
             self.run(f"{found}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
             self.run("new Promise((done) => setTimeout(done, 20))")
             seen.append(self.run(middle))
+            assert time.monotonic() < until, f"never still: {selector}"
         return {"x": seen[-1][0], "y": seen[-1][1]}
 
     def _receive(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,15 @@ def test_nothing_is_fetched_and_only_our_scripts_may_run(paths: Paths) -> None:
     assert rules["default-src"] == "'none'"
     assert len(re.findall(r"'sha256-[\w+/]{43}='", rules["script-src"])) == 3
     assert "unsafe" not in rules["script-src"]
+
+
+def test_headings_go_down_by_one_and_every_chart_has_a_name(paths: Paths) -> None:
+    text = rendered(paths)
+    levels = [int(one) for one in re.findall(r"<h([1-6])>", text)]
+    assert levels[0] == 1
+    assert all(below <= above + 1 for above, below in pairwise(levels))
+    names = re.findall(r'<div class="picture" role="img" aria-label="([^"]+)">', text)
+    assert len(names) == text.count("<figure") > 0
 
 
 def test_links_within_the_page_lead_to_its_parts(paths: Paths) -> None:

@@ -93,6 +93,19 @@ def test_a_grid_s_main_comparison_counts_before_the_cells(tmp_path: Path) -> Non
     assert line(found, "ALKDRec").called == "exact"
 
 
+def test_of_two_grids_the_larger_one_counts(tmp_path: Path) -> None:
+    paths = made_up.project(tmp_path, dataset=DATASET)
+    model = {"study": "table", "backbone": "fpmc", "recipe": "strong", "method": "student"}
+    for name, finished, mean in (("a", 9, 0.1), ("b", 90, 0.2), ("c", 8, 0.3)):
+        one = model | {"seeds": 5, "metrics": {"recall@10": {"mean": mean, "sd": 0.01}}}
+        figures = {"finished": finished, "datasets": {DATASET: {"models": [one]}}}
+        files.write_json(paths.grid_figures(name), figures)
+    (found,) = compared(paths)
+    mine = line(found, "Student").ours["strong"]["recall@10"]
+    assert mine is not None
+    assert (mine.mean, mine.seeds) == (0.2, 5)
+
+
 def test_a_backbone_that_was_not_run_is_not_compared(tmp_path: Path) -> None:
     paths = made_up.project(tmp_path, dataset=DATASET)
     made_up.place(paths, Cell(DATASET, "gru4rec", "strong", 1), made_up.figures(name=DATASET))

@@ -8,7 +8,7 @@ async function draw(figure) {
   const specification = JSON.parse(figure.querySelector("script").textContent);
   const live = document.createElement("div");
   live.className = "live";
-  figure.prepend(live);
+  figure.querySelector(".picture").append(live);
   const narrow = figure.clientWidth < 420;
   specification.width = "container";
   specification.autosize = { type: "fit-x", contains: "padding" };

@@ -58,7 +58,7 @@ function start(data) {
 
   function part(headline, items, label, place) {
     const box = element("div");
-    box.append(element("h4", headline));
+    box.append(element("h3", headline));
     const rows = element("ol");
     rows.append(...items.map((item) => line(item, label, place?.(item))));
     box.append(rows);
