@@ -56,6 +56,19 @@ def test_the_version_is_the_package_s(project: Path) -> None:
     assert done.stdout.startswith("distilrec 0.")
 
 
+def test_what_was_loaded_is_not_gone_through_once_more_at_the_end() -> None:
+    code = (
+        "import atexit, gc, sys, pipeline.cli as cli\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000))\n"  # runs last
+        "sys.argv[1:] = ['--version']\n"
+        "cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 def test_the_console_script_is_the_same_command(project: Path) -> None:
     script = Path(sys.executable).with_name("distilrec")
     if not script.exists():
