@@ -21,11 +21,13 @@ from typing import Any, Protocol
 import polars as pl
 import torch
 
-from pipeline.errors import ParamsError
+from pipeline.errors import ParamsError, PipelineError
 from pipeline.params import ComputeParams
 
 Work = Callable[[pl.DataFrame], pl.DataFrame]
 LOOPBACK = "127.0.0.1"
+RETRIES = 2
+"""Of a shard whose worker died; Ray Data by itself tries for ever, also what can never fit."""
 
 
 class Over(Protocol):
@@ -76,15 +78,23 @@ def _in_turn(count: int, work: Work, sessions: pl.DataFrame, unit: int) -> pl.Da
 def _through_ray(
     ray: Any, params: ComputeParams, work: Work, sessions: pl.DataFrame, unit: int
 ) -> pl.DataFrame:
-    """Send each shard as one row: Ray cuts and joins blocks of rows as it likes."""
+    """Send each shard as one row: Ray cuts and joins blocks of rows as it likes.
+
+    Raises:
+        PipelineError: a worker died, whenever the shard was tried.
+    """
     shards = cut(sessions, unit, params.shards)
     threads = torch.get_num_threads()
     rows = [{"shard": number, "table": _packed(shard)} for number, shard in enumerate(shards)]
-    done = (
-        ray.data.from_items(rows, override_num_blocks=len(rows))
-        .map(partial(_one, work, threads), num_cpus=threads, concurrency=params.workers)
-        .take_all()
-    )
+    table = ray.data.from_items(rows, override_num_blocks=len(rows))
+    taken = {"num_cpus": threads, "concurrency": params.workers, "max_retries": RETRIES}
+    try:
+        done = table.map(partial(_one, work, threads), **taken).take_all()
+    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
+        raise PipelineError(
+            f"compute: a worker of Ray died {RETRIES + 1} times on one shard, as when memory ends; "
+            "give fewer workers or more shards"
+        ) from None
     in_order = sorted(done, key=lambda row: int(row["shard"]))
     return pl.concat([_unpacked(row["table"]) for row in in_order])
 

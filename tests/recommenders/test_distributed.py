@@ -159,7 +159,7 @@ def test_two_processes_train_the_model_of_one(tmp_path: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*TORCHRUN, *words],
-        cwd=together.root, env=environment, capture_output=True, text=True, timeout=120,
+        cwd=together.root, env=environment, capture_output=True, text=True, timeout=240,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

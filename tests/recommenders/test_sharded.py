@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from benchmarks.workload import made
-from pipeline.errors import ParamsError
+from pipeline.errors import ParamsError, PipelineError
 from pipeline.params import ComputeParams, Params
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import ranking, registry, sharded
@@ -151,6 +151,27 @@ def test_a_ray_that_was_loaded_in_another_way_is_refused(monkeypatch: pytest.Mon
     monkeypatch.delenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", raising=False)
     with pytest.raises(ParamsError, match="open to the network"), sharded.engine(RAY):
         pass
+
+
+def test_a_worker_that_always_dies_is_one_line_after_three_tries() -> None:
+    class WorkerCrashedError(Exception):
+        pass
+
+    def died() -> None:
+        raise WorkerCrashedError
+
+    tries: list[int] = []
+
+    def mapped(_: object, *, max_retries: int, **others: int) -> SimpleNamespace:
+        tries.append(max_retries)
+        return SimpleNamespace(take_all=died)
+
+    errors = SimpleNamespace(WorkerCrashedError=WorkerCrashedError, OutOfMemoryError=MemoryError)
+    data = SimpleNamespace(from_items=lambda *_, **__: SimpleNamespace(map=mapped))
+    ray = SimpleNamespace(data=data, exceptions=errors)
+    with pytest.raises(PipelineError, match=r"died 3 times on one shard.*; give fewer workers"):
+        sharded._through_ray(ray, RAY, lambda table: table, pl.DataFrame({"row": [1, 2]}), 1)
+    assert tries == [2]  # Ray Data's own default is for ever
 
 
 def test_a_shard_is_done_with_the_threads_it_is_given() -> None:
