@@ -114,6 +114,7 @@ def _run(
     asked: object,
 ) -> None:
     from pipeline import console  # noqa: PLC0415
+    from pipeline.errors import DataError  # noqa: PLC0415
     from pipeline.params import read_params  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
 
@@ -127,5 +128,7 @@ def _run(
     except KeyboardInterrupt:
         console.note(f"stopped; what is finished stays: `distilrec grid {name}` goes on")
         raise typer.Exit(130) from None
+    except OSError as error:  # the disk is full, a folder is a file, ...
+        raise DataError(f"{error}; what is finished stays, run the grid again") from error
     if failed:
         raise typer.Exit(1)

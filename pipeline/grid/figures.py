@@ -1,7 +1,7 @@
 """A grid's figures, from its finished units alone; they can be written while it still runs."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,56 +20,63 @@ from pipeline.grid.workplace import Grid
 from pipeline.paths import Paths
 from pipeline.tables import CATALOG, GRID_RANKS, GRID_RUNS, SESSIONS
 
+SECTIONS = {
+    "sessions", "training", "hybrid", "difficulty", "select", "label", "distill", "evaluate"
+}  # fmt: skip
+"""Of the parameters: what a grid's units and figures obey."""
+
 
 def write(grid: Grid, entries: Sequence[Entry], project: Paths) -> None:
-    """Write ``figures.json`` and the tables it follows from; nothing is written without a run."""
-    runs = list(runs_of(grid, entries))
-    if not runs:
+    """Write ``figures.json`` and the tables it follows from; nothing is written without a run.
+
+    What ends meanwhile is in neither.
+    """
+    done = [one for one in entries if grid.finished(one.unit)]
+    if not done:
         return
-    content = content_of(grid, entries, runs)
+    content = content_of(grid, entries, done)
     for dataset in content["datasets"]:
-        _write_tables(grid, entries, dataset, project.grid_ranks(grid.name, dataset))
+        _write_tables(grid, done, dataset, project.grid_ranks(grid.name, dataset))
     files.write_json(project.grid_figures(grid.name), content)
 
 
-def runs_of(grid: Grid, entries: Sequence[Entry]) -> Iterator[Run]:
-    """Yield the finished runs in the order of the entries."""
-    for entry in entries:
-        key, unit = grid.keys.of(entry.unit), entry.unit
-        if grid.store.finished(key):
-            made = grid.store.read(key)
-            facts = made["facts"]
-            yield Run(
-                dataset=unit.dataset,
-                study=entry.study,
-                backbone=unit.backbone,
-                recipe=unit.recipe,
-                method=unit.method,
-                setting=dict(entry.setting),
-                seed=unit.seed,
-                draw=unit.draw,
-                dimension=facts["dimension"],
-                parameters=facts["parameters"],
-                bytes=facts["bytes"],
-                labels=facts["labels"],
-                usd=facts["usd"],
-                validation_ndcg=facts["validation_ndcg"],
-                seconds=made["seconds"] or 0.0,
-                ranks=grid.store.ranks(key)["rank"].to_numpy(),
-            )
+def _run_of(grid: Grid, entry: Entry) -> Run:
+    """Return a finished entry with its ranks."""
+    key, unit = grid.keys.of(entry.unit), entry.unit
+    made = grid.store.read(key)
+    facts = made["facts"]
+    return Run(
+        dataset=unit.dataset,
+        study=entry.study,
+        backbone=unit.backbone,
+        recipe=unit.recipe,
+        method=unit.method,
+        setting=dict(entry.setting),
+        seed=unit.seed,
+        draw=unit.draw,
+        dimension=facts["dimension"],
+        parameters=facts["parameters"],
+        bytes=facts["bytes"],
+        labels=facts["labels"],
+        usd=facts["usd"],
+        validation_ndcg=facts["validation_ndcg"],
+        seconds=made["seconds"] or 0.0,
+        ranks=grid.store.ranks(key)["rank"].to_numpy(),
+    )
 
 
-def content_of(grid: Grid, entries: Sequence[Entry], runs: Sequence[Run]) -> dict[str, Any]:
-    """Return the content of ``figures.json``."""
+def content_of(grid: Grid, entries: Sequence[Entry], done: Sequence[Entry]) -> dict[str, Any]:
+    """Return the content of ``figures.json``: all entries, and those that are finished."""
     plan = read_plan(grid)
     wanted = {grid.keys.of(one.unit) for one in entries} - set(plan["left_out"])
-    done = [key for key in wanted if grid.store.finished(key)]
+    finished = wanted & {grid.keys.of(one.unit) for one in done}
+    runs = [_run_of(grid, one) for one in done]
     datasets = list(dict.fromkeys(run.dataset for run in runs))
     test = {one: test_of(grid, one) for one in datasets}
     return {
         "grid": grid.name,
-        "complete": len(done) == len(wanted),
-        "finished": len(done),
+        "complete": finished == wanted,
+        "finished": len(finished),
         "planned": len(wanted),
         "seeds": _seeds(runs),
         "cut": plan["cut"],
@@ -124,8 +131,7 @@ def _made(grid: Grid, entries: Sequence[Entry], datasets: Sequence[str]) -> dict
     """Return by what the figures were made."""
     units = [one for one in closed(list(entries)) if grid.finished(one)]
     every = [grid.store.read(grid.keys.of(one)) for one in units]
-    sections = ("sessions", "training", "difficulty", "select", "label", "distill", "evaluate")
-    parameters = grid.params.model_dump(mode="json", include=set(sections))
+    parameters = grid.params.model_dump(mode="json", include=SECTIONS)
     return {
         "parameters": parameters,
         "data": {one: grid.data[one] for one in datasets},
@@ -159,9 +165,9 @@ def _answers(grid: Grid, entries: Sequence[Entry]) -> dict[str, Any]:
     return {unit.cell.folder: grid.facts(unit) for unit in done}
 
 
-def _write_tables(grid: Grid, entries: Sequence[Entry], dataset: str, folder: Path) -> None:
+def _write_tables(grid: Grid, done: Sequence[Entry], dataset: str, folder: Path) -> None:
     """Write the runs of a dataset and their ranks: equal figures follow from them."""
-    ours = [one for one in entries if one.unit.dataset == dataset and grid.finished(one.unit)]
+    ours = [one for one in done if one.unit.dataset == dataset]
     rows = [(number, *_row(grid, one)) for number, one in enumerate(ours)]
     GRID_RUNS.write(pl.DataFrame(rows, GRID_RUNS.columns, orient="row"), folder)
     keys = dict.fromkeys(grid.keys.of(one.unit) for one in ours)

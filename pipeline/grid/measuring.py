@@ -8,30 +8,14 @@ from typing import Any
 import polars as pl
 
 from pipeline import files
-from pipeline.errors import DataError
 from pipeline.grid.store import Result
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import Recommender
 from pipeline.recommenders.batches import SessionBatches
 from pipeline.recommenders.ranking import ndcg_at_10, target_ranks
 from pipeline.recommenders.recipes import Trained
-from pipeline.tables import CATALOG, SESSIONS, TRAINING_LOG
-
-
-def test_sessions(folder: Path) -> pl.DataFrame:
-    """Return a dataset's test sessions with their target and whether it is cold.
-
-    Raises:
-        DataError: there is none.
-    """
-    catalog = CATALOG.read(folder).select(target="item_index", cold=pl.col("training_events") == 0)
-    test = SESSIONS.read(folder).filter(part="test").sort("session_id")
-    test = test.filter(pl.col("items").list.len() >= 2)
-    if test.is_empty():
-        raise DataError(f"{folder}: the test part has no session; use more data or another split")
-    return test.with_columns(target=pl.col("items").list.last()).join(
-        catalog, on="target", maintain_order="left"
-    )
+from pipeline.stages.evaluate import test_part
+from pipeline.tables import SESSIONS, TRAINING_LOG
 
 
 def of_folder(folder: Path, sessions: Path, facts: Mapping[str, Any]) -> Result:
@@ -59,7 +43,7 @@ def of_trained(trained: Trained, sessions: Path, facts: Mapping[str, Any]) -> Re
 
 def of_model(model: Recommender, sessions: Path, facts: Mapping[str, Any]) -> Result:
     """Return a model's ranks of the test targets and its validation NDCG@10."""
-    test = test_sessions(sessions)
+    test = test_part(sessions)
     validation = SESSIONS.read(sessions).filter(part="validation").sort("session_id")
     figure = ndcg_at_10(_ranks(model, validation)) if len(validation) else None
     ranks = _ranks(model, test).numpy()

@@ -7,10 +7,11 @@ published sessions with the rankings that GPT-4 gave then, through `replay`.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline import files
-from pipeline.errors import ParamsError
+from pipeline.errors import DataError, ParamsError
 from pipeline.grid.studies import BACKBONES, EXTENTS, NAMES, PAPER, Extent, Name, Scope
 from pipeline.grid.workplace import Grid
 from pipeline.params import Params
@@ -99,34 +100,63 @@ def refuse_strangers(asked: Asked, scope: Scope, studies: Sequence[str]) -> None
                 raise ParamsError(f"'{name}' is no {what} of this grid: {', '.join(known)}")
 
 
-def grid_of(name: Name, params: Params, project: Paths, datasets: Iterable[str]) -> Grid:
-    """Return a grid whose datasets' tables are made; those that are here stay as they are."""
+def grid_of(
+    name: Name, params: Params, project: Paths, datasets: Iterable[str], *, make: bool = True
+) -> Grid:
+    """Return a grid whose datasets' tables are here.
+
+    Args:
+        name: of the grid.
+        params: its parameters.
+        project: whose grid it is.
+        datasets: their names.
+        make: whether tables that are missing, or of other parameters, are made.
+
+    Raises:
+        DataError: they are, and are not to be made.
+    """
     root = project.grid.resolve()
-    data = {dataset: _prepared(params, Paths(root), project, dataset) for dataset in datasets}
+    for dataset in datasets:
+        if not _is_prepared(params, Paths(root), dataset):
+            if not make:
+                raise DataError(
+                    f"{root}: no sessions of '{dataset}' with these parameters; run "
+                    f"`distilrec grid {name}`"
+                )
+            _prepare(params, Paths(root), project, dataset)
+    data = {dataset: _digest(Paths(root), dataset) for dataset in datasets}
     free = params.label.provider in ("replay", "similarity")
     stores = {} if free else {one: _digest_of_store(project, one) for one in data}
     return Grid(name, params, root, project.root.resolve(), data, stores)
 
 
-def _prepared(params: Params, paths: Paths, project: Paths, dataset: str) -> str:
-    """Make a dataset's sessions unless they are here, and return a digest of the tables."""
-    section = params.dataset_of(dataset)
-    raw = project.raw(dataset)
+def _is_prepared(params: Params, paths: Paths, dataset: str) -> bool:
+    record, folder = _record(paths, dataset), paths.sessions(dataset)
+    here = record.exists() and all(table.path(folder).exists() for table in TABLES)
+    return here and files.read_json(record) == _decided(params, dataset)
+
+
+def _prepare(params: Params, paths: Paths, project: Paths, dataset: str) -> None:
+    """Make a dataset's sessions; by what, is written down last."""
+    raw, decided = project.raw(dataset), _decided(params, dataset)
     if raw.is_dir():  # fetched already
-        changed = section.model_copy(update={"path": str(raw.resolve())})
+        changed = params.dataset_of(dataset).model_copy(update={"path": str(raw.resolve())})
         params = params.model_copy(update={"dataset": {**params.dataset, dataset: changed}})
-    folder, record = paths.sessions(dataset), paths.root / "sessions" / f"{dataset}.json"
-    decided: dict[str, Any] = {
-        "dataset": section.model_dump(mode="json"),
+    _record(paths, dataset).unlink(missing_ok=True)
+    fetch.run(params, paths, dataset)
+    sessions.run(params, paths, dataset)
+    files.write_json(_record(paths, dataset), decided)
+
+
+def _decided(params: Params, dataset: str) -> dict[str, Any]:
+    return {
+        "dataset": params.dataset_of(dataset).model_dump(mode="json"),
         "sessions": params.sessions.model_dump(mode="json"),
     }
-    known = files.read_json(record) if record.exists() else None
-    here = all(table.path(folder).exists() for table in TABLES)
-    if known != decided or not here:
-        fetch.run(params, paths, dataset)
-        sessions.run(params, paths, dataset)
-        files.write_json(record, decided)
-    return _digest(paths, dataset)
+
+
+def _record(paths: Paths, dataset: str) -> Path:
+    return paths.root / "sessions" / f"{dataset}.json"
 
 
 def _digest(paths: Paths, dataset: str) -> str:

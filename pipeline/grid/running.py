@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import console, files
-from pipeline.errors import DataError
+from pipeline.errors import DataError, ParamsError
 from pipeline.grid import figures, hours, workers
 from pipeline.grid.making import make
 from pipeline.grid.pilot import pilots
@@ -65,14 +65,16 @@ def asked_of(name: Name, shipped: Params, project: Paths, asked: Asked) -> tuple
     return params, scope
 
 
-def opened(name: Name, shipped: Params, project: Paths, asked: Asked) -> Opened:
-    """Return a grid, its datasets' tables made.
+def opened(
+    name: Name, shipped: Params, project: Paths, asked: Asked, *, make: bool = True
+) -> Opened:
+    """Return a grid; what its datasets' tables lack is made, unless it only is looked at.
 
     Raises:
-        PipelineError: a name is not of the grid, or a dataset cannot be made.
+        PipelineError: a name is not of the grid, or a dataset is not there or cannot be made.
     """
     params, scope = asked_of(name, shipped, project, asked)
-    grid = grid_of(name, params, project, scope.datasets)
+    grid = grid_of(name, params, project, scope.datasets, make=make)
     names = counting(grid.paths, Unit(scope.datasets[0], scope.backbones[0], "strong", 1, ""))
     return Opened(grid, entries(extent_of(name), scope, names))
 
@@ -84,6 +86,8 @@ def run(name: str, shipped: Params, project: Paths, options: Options) -> int:
         PipelineError: it cannot start.
         KeyboardInterrupt: it was stopped; the figures of what is finished are written.
     """
+    if options.again and options.plan_only:
+        raise ParamsError("--plan only looks, and --again forgets what it finds; leave out --again")
     count = options.workers or os.cpu_count() or 1
     asked_of(named(name), shipped, project, options.asked)  # before anything is made
     with locked(project.grid), stopped_by_term():

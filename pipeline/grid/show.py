@@ -21,7 +21,7 @@ def status(name: str, params: Params, project: Paths, dataset: str | None) -> No
     """Print finished and planned units of each study, failures, and other code's units.
 
     Raises:
-        DataError: the grid was not begun.
+        DataError: the grid was not begun with these parameters.
     """
     found = _begun(name, params, project, dataset)
     grid = found.grid
@@ -57,7 +57,7 @@ def _begun(name: str, params: Params, project: Paths, dataset: str | None) -> Op
     if not (project.grid / "sessions").exists():
         raise DataError(f"{project.grid}: nothing is here; run `distilrec grid {named(name)}`")
     asked = Asked(datasets=(dataset,) if dataset else ())
-    return opened(named(name), params, project, asked)
+    return opened(named(name), params, project, asked, make=False)  # another one may be at work
 
 
 def _say_units(found: Opened) -> None:

@@ -140,7 +140,7 @@ class Tuition:
         if name == "teacher_ranking":
             difficulty = DIFFICULTY.read(self.paths.difficulty(self.cell))
             pairs = self._pairs(lists.teacher_lists(self.sessions, difficulty, LIST_LENGTH))
-        elif name == "dllm2rec":
+        elif name in ("dllm2rec", "exact_tuned"):
             pairs, labels = self._pairs(self._labels), len(self._labels)
         material = rivals.Material(
             student=self._load("student"),

@@ -15,7 +15,8 @@ SELECTIONS = (*POLICIES, *EASY_FIRST)
 """Each is a distilled student whose sessions were chosen so."""
 CONTROLS = ("llm_shuffled", "label_only", "teacher_order", "no_list")
 """On the sessions of `exact`: what of the gain is the LLM's ranking?"""
-RIVALS = ("de", "ftd", "htd", "unkd", "dsl", "dllm2rec", "teacher_ranking")
+RIVALS = ("de", "ftd", "htd", "unkd", "dsl", "dllm2rec", "teacher_ranking", "exact_tuned")
+"""`exact_tuned`: the rankings of `exact` in the rivals' loop."""
 ALONE = ("baselines", "teacher", "student", "fold", "pilot")
 """Made from a dataset's tables alone."""
 
@@ -74,27 +75,31 @@ class Entry:
 
 def needs(unit: Unit) -> list[Unit]:
     """Return the units that must be finished before one can be made."""
-    method, plain = unit.method, replace(unit, setting=(), draw=0)
-    student = replace(plain, method="student", setting=unit.only("dimension"))
-    teacher, pool, counts = (replace(plain, method=one) for one in ("teacher", "pool", "answers"))
+    method = unit.method
+    student = replace(unit, method="student", setting=unit.only("dimension"), draw=0)
+
+    def plain(name: str) -> Unit:
+        return replace(unit, method=name, setting=(), draw=0)
+
     found: list[Unit] = []
     if method in COUNTING:
         found = [dataset_unit(unit.dataset, "baselines")]
     elif unit.get("bits") is not None:
         found = [student]
     elif method == "pool":
-        found = [teacher]
+        found = [plain("teacher")]
     elif method == "hybrid":
         found = [dataset_unit(unit.dataset, "baselines"), student]
     elif method == "answers":
-        folds = (replace(plain, method="fold", setting=(("fold", k),)) for k in range(FOLDS))
-        found = [pool, *folds]
+        folds = (replace(plain("fold"), setting=(("fold", k),)) for k in range(FOLDS))
+        found = [plain("pool"), *folds]
     elif method == "no_list":
         found = [student, replace(unit, method="exact")]
     elif method in RIVALS:
-        found = [student, teacher, pool, *tuning(unit)]
+        found = [student, plain("teacher"), plain("pool"), *tuning(unit)]
     elif method not in ALONE:
-        found = [student, pool, *([counts] if unit.get("counts") == "true" else [])]
+        counted = [plain("answers")] if unit.get("counts") == "true" else []
+        found = [student, plain("pool"), *counted]
     return found
 
 

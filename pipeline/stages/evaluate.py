@@ -36,7 +36,7 @@ class Summary:
 def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     """Evaluate the cell's models on the test part."""
     folders = {name: folder for name, folder in paths.models(cell).items() if folder.exists()}
-    test = _test_part(paths.sessions(cell.dataset))
+    test = test_part(paths.sessions(cell.dataset))
     labels = _labels(LABELLED.read(paths.labelled(cell)))
     difficulty, selected = (
         DIFFICULTY.read(paths.difficulty(cell)),
@@ -71,7 +71,7 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
     return Summary(len(folders), len(test), gain)
 
 
-def _test_part(folder: Path) -> pl.DataFrame:
+def test_part(folder: Path) -> pl.DataFrame:
     """Return the test sessions with their target and whether it is cold."""
     catalog = CATALOG.read(folder).select(target="item_index", cold=pl.col("training_events") == 0)
     test = SESSIONS.read(folder).filter(part="test").sort("session_id")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.grid.hours import LEAST_SEEDS, Estimates, fitted
+from pipeline.grid.hours import LEAST_SEEDS, MEASURING, Estimates, fitted
 from pipeline.grid.store import Result, Spent
 from pipeline.grid.studies import EXTENTS, Scope, entries
-from pipeline.grid.units import Entry, Unit, closed
+from pipeline.grid.units import TUNED, Entry, Unit, closed
 from pipeline.grid.workplace import Grid
 from tests.recommenders.toys import SHIPPED
 
@@ -22,6 +22,22 @@ def grid(tmp_path: Path) -> Grid:
     return Grid("paper", SHIPPED, tmp_path, tmp_path, {"a": "1", "b": "2"}, {})
 
 
+@pytest.fixture(scope="module")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    """Return a grid of which nothing is finished, nor will be."""
+    folder = tmp_path_factory.mktemp("new")
+    return Grid("paper", SHIPPED, folder, folder, {"a": "1", "b": "2"}, {})
+
+
+@pytest.fixture(scope="module")
+def whole(new: Grid) -> float:
+    """Return the seconds that all of it takes."""
+    plan = fitted(new, PAPER, Estimates(new, []), 1e9)
+    assert plan.left_out is None
+    assert plan.entries == PAPER
+    return plan.seconds
+
+
 def seeds(kept: list[Entry], part: str) -> int:
     studies = [one for one in kept if (one.study != "table") == (part == "studies")]
     backbones = {"main": ("fpmc",), "others": ("stamp",), "studies": ("fpmc", "stamp")}[part]
@@ -32,35 +48,30 @@ def methods(kept: list[Entry]) -> set[tuple[str, str, str, str]]:
     return {(one.study, one.unit.dataset, one.unit.backbone, one.unit.method) for one in kept}
 
 
-def share(grid: Grid, part: float) -> list[Entry]:
+def share(grid: Grid, whole: float, part: float) -> list[Entry]:
     """Return what is kept within a share of the seconds that all of it takes."""
-    estimates = Estimates(grid, [])
-    whole = fitted(grid, PAPER, estimates, 1e9)
-    assert whole.left_out is None
-    assert whole.entries == PAPER
-    plan = fitted(grid, PAPER, estimates, part * whole.seconds)
-    assert plan.seconds <= part * whole.seconds
-    assert plan.whole_seconds == whole.seconds
+    plan = fitted(grid, PAPER, Estimates(grid, []), part * whole)
+    assert plan.seconds <= part * whole
+    assert plan.whole_seconds == whole
     assert plan.left_out
     return plan.entries
 
 
 def test_the_other_backbones_lose_seeds_first_then_the_studies_then_the_main_table(
-    grid: Grid,
+    new: Grid, whole: float
 ) -> None:
     parts = ("others", "studies", "main")
-    found = [tuple(seeds(share(grid, part), one) for one in parts) for part in (0.99, 0.9, 0.75)]
+    kept = [share(new, whole, part) for part in (0.99, 0.9, 0.75)]
+    found = [tuple(seeds(one, part) for part in parts) for one in kept]
     assert found[0] == (2, 3, 5)
     assert found[1] == (2, 2, 5)
     assert found[2][:2] == (2, 2)
     assert found[2][2] < 5
 
 
-def test_no_method_goes_while_a_seed_can(grid: Grid) -> None:
-    for part in (0.9, 0.8, 0.7):
-        kept = share(grid, part)
-        assert methods(kept) == methods(PAPER)
-    few = share(grid, 0.3)
+def test_no_method_goes_while_a_seed_can(new: Grid, whole: float) -> None:
+    assert methods(share(new, whole, 0.7)) == methods(PAPER)
+    few = share(new, whole, 0.3)
     assert methods(few) < methods(PAPER)
     left = {part: seeds(few, part) for part in ("main", "studies")}
     assert left["main"] <= LEAST_SEEDS["main"]
@@ -68,12 +79,11 @@ def test_no_method_goes_while_a_seed_can(grid: Grid) -> None:
     assert few[: len(EXTENTS["paper"].rivals)] == PAPER[: len(EXTENTS["paper"].rivals)]
 
 
-def test_what_is_left_out_is_said(grid: Grid) -> None:
-    estimates = Estimates(grid, [])
-    whole = fitted(grid, PAPER, estimates, 1e9).seconds
-    text = str(fitted(grid, PAPER, estimates, 0.99 * whole).left_out)
+def test_what_is_left_out_is_said(new: Grid, whole: float) -> None:
+    estimates = Estimates(new, [])
+    text = str(fitted(new, PAPER, estimates, 0.99 * whole).left_out)
     assert text == "cut to fit the time given: others have 2 seeds"
-    assert "without " in str(fitted(grid, PAPER, estimates, 0.2 * whole).left_out)
+    assert "without " in str(fitted(new, PAPER, estimates, 0.2 * whole).left_out)
 
 
 def finish(grid: Grid, unit: Unit, seconds: float) -> None:
@@ -90,6 +100,15 @@ def test_what_is_finished_is_never_left_out_and_takes_no_time(grid: Grid) -> Non
     kept = fitted(grid, PAPER, before, 0.4 * whole).entries
     assert set(last) <= set(kept)
     assert Counter(one.unit.seed for one in kept)[5] == len(last)
+
+
+def test_the_weight_chosen_on_the_tuning_seed_is_not_trained_again(new: Grid) -> None:
+    chosen = Unit("a", "fpmc", "strong", 1, "de", (("weight", TUNED),))
+    estimates = Estimates(new, [])
+    estimates.add(replace(chosen, seed=2), 40.0)
+    assert estimates.of(chosen) == MEASURING
+    assert estimates.of(replace(chosen, seed=3)) == 40.0
+    assert estimates.of(replace(chosen, backbone="stamp")) > MEASURING
 
 
 def test_finished_units_of_a_kind_tell_how_long_the_others_take(grid: Grid) -> None:

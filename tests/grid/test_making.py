@@ -32,7 +32,7 @@ from pipeline.paths import Paths
 from pipeline.tables import GRID_RANKS, GRID_RUNS, LABELLED
 from tests.grid.project import DATASET, write_project
 
-TRIED = ("de", "dsl", "dllm2rec", "teacher_ranking")
+TRIED = ("de", "dsl", "dllm2rec", "teacher_ranking", "exact_tuned")
 CHOSEN = ("exact", "paper_corrected_easy_first", "random", "hardest")
 BASE = Unit(DATASET, "fpmc", "strong", 1, "")
 EXTENT = Extent(
@@ -105,7 +105,9 @@ def test_labels_and_their_price_are_those_of_the_method(made: tuple[Grid, list[E
         "student": 0,
     }
     assert grid.facts(unit("exact", labels=50))["labels"] == 50
-    assert grid.facts(unit("dllm2rec", weight=TUNED))["labels"] == 20
+    rivals = {name: grid.facts(unit(name, weight=TUNED))["labels"] for name in TRIED}
+    of_llm = ("dllm2rec", "exact_tuned")
+    assert rivals == {name: 20 if name in of_llm else 0 for name in TRIED}
     assert grid.facts(unit("exact"))["usd"] == 0.0  # an offline stand-in
 
 

@@ -12,7 +12,8 @@ from pipeline.errors import DataError, PipelineError
 from pipeline.grid import prepare, studies
 from pipeline.grid.running import locked
 from pipeline.paths import Paths
-from tests.grid.project import write_project
+from pipeline.tables import SESSIONS
+from tests.grid.project import DATASET, write_project
 
 HANDFUL = replace(
     studies.EXTENTS["quick"],
@@ -44,12 +45,12 @@ def grid(*words: str) -> Result:
 
 
 def test_it_runs_from_start_to_end_and_what_is_finished_never_runs_again(project: Path) -> None:
-    plan = grid("quick", "--plan", "--workers", "2")
+    plan = grid("quick", "--plan", "--workers", "1")
     assert plan.exit_code == 0
     assert "units, 0 finished" in plan.output
     assert not Paths(project).grids.exists()
 
-    done = grid("quick", "--workers", "2")
+    done = grid("quick", "--workers", "1")
     assert done.exit_code == 0, done.output
     assert "timing" not in done.output  # the plan has done that
     content = files.read_json(Paths(project).grid_figures("quick"))
@@ -60,7 +61,7 @@ def test_it_runs_from_start_to_end_and_what_is_finished_never_runs_again(project
     units = sorted(Paths(project).grid.glob("units/*/unit.json"))
     before = [path.stat().st_mtime_ns for path in units]
 
-    again = grid("quick", "--workers", "2")
+    again = grid("quick", "--workers", "1")
     assert again.exit_code == 0
     assert sorted(Paths(project).grid.glob("units/*/unit.json")) == units
     assert [path.stat().st_mtime_ns for path in units] == before
@@ -75,6 +76,26 @@ def test_it_runs_from_start_to_end_and_what_is_finished_never_runs_again(project
     assert "made by code" in status.output
     assert "failed" not in status.output
 
+    Paths(project).grid_figures("quick").unlink()
+    assert grid("figures", "quick").exit_code == 0
+    assert files.read_json(Paths(project).grid_figures("quick")) == content
+    _refuses_to_look_at_other_parameters(project)
+
+
+def _refuses_to_look_at_other_parameters(project: Path) -> None:
+    """A look makes no sessions anew: another grid may be learning from them."""
+    table = SESSIONS.path(Paths(Paths(project).grid).sessions(DATASET))
+    before = table.stat().st_mtime_ns
+    parameters = project / "params.yaml"
+    changed = parameters.read_text(encoding="utf-8").replace("min_events: 5", "min_events: 4")
+    assert changed != parameters.read_text(encoding="utf-8")
+    parameters.write_text(changed, encoding="utf-8")
+    for words in ("status", "figures"):
+        error = grid(words, "quick").exception
+        assert isinstance(error, DataError)
+        assert "no sessions of 'chains' with these parameters" in str(error)
+    assert table.stat().st_mtime_ns == before
+
 
 @pytest.mark.parametrize(
     ("words", "line"),
@@ -86,6 +107,7 @@ def test_it_runs_from_start_to_end_and_what_is_finished_never_runs_again(project
         (["status", "quick"], "nothing is here; run `distilrec grid quick`"),
         (["figures", "quick"], "nothing is here; run `distilrec grid quick`"),
         (["quick", "--models", "nowhere"], "no dataset of chains; name another folder"),
+        (["quick", "--plan", "--again"], "leave out --again"),
     ],
 )
 def test_what_it_cannot_do_is_one_line(words: list[str], line: str, project: Path) -> None:
@@ -102,3 +124,11 @@ def test_two_grids_do_not_work_in_one_folder() -> None:
         error = grid("quick").exception
     assert isinstance(error, DataError)
     assert "another grid is at work here" in str(error)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(project: Path) -> None:
+    (project / ".cache").write_text("no folder", encoding="utf-8")
+    error = grid("quick").exception
+    assert isinstance(error, DataError)
+    assert "what is finished stays" in str(error)
+    assert "\n" not in str(error)
