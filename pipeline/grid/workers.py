@@ -145,7 +145,7 @@ def _work(pipe: Any, make: Callable[[Any], None], parent: int) -> None:
         reason = None
         try:
             make(payload)
-        except PipelineError as error:
+        except (PipelineError, OSError) as error:  # the disk is full
             reason = str(error)
         pipe.send(reason)
 
