@@ -10,16 +10,18 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from itertools import cycle
+from typing import Any, TypeVar
 
 import vl_convert
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from pipeline.report.names import DASHES, PALETTE
+from pipeline.report.names import COLOURS, DASHES, PALETTE
 
 Spec = dict[str, Any]
 Row = Mapping[str, Any]
+Of = TypeVar("Of")
 
 WIDTH, HEIGHT = 340, 220
 INK = "currentColor"
@@ -140,19 +142,23 @@ def root_scale(field: str, title: str) -> Spec:
 
 
 def named(field: str, names: Sequence[str], colours: Mapping[str, str] | None = None) -> Spec:
-    """Return a channel that gives each name its colour."""
-    known = colours or {}
-    found = [known.get(name, PALETTE[at % len(PALETTE)]) for at, name in enumerate(names)]
-    scale = {"domain": list(names), "range": found}
+    """Return a channel that gives each name its colour, a known one the same in all charts."""
+    scale = {"domain": list(names), "range": _given(names, colours or COLOURS, PALETTE)}
     return {"field": field, "type": "nominal", "title": None, "scale": scale}
 
 
-def dashed(field: str, names: Sequence[str], known: Iterable[str] = ()) -> Spec:
-    """Return a channel that gives each name its dash, the same in all charts with known names."""
-    places = {name: at for at, name in enumerate(known)}
-    dashes = [list(DASHES[places.get(name, at) % len(DASHES)]) for at, name in enumerate(names)]
-    scale = {"domain": list(names), "range": dashes}
+def dashed(field: str, names: Sequence[str]) -> Spec:
+    """Return a channel that gives each name its dash, a known one the same in all charts."""
+    known = dict(zip(COLOURS, cycle(DASHES), strict=False))
+    scale = {"domain": list(names), "range": [list(one) for one in _given(names, known, DASHES)]}
     return {"field": field, "type": "nominal", "title": None, "scale": scale}
+
+
+def _given(names: Sequence[str], known: Mapping[str, Of], others: Sequence[Of]) -> list[Of]:
+    """Return what each name has: its own if it is known, else the next that no known one has."""
+    taken = [known[name] for name in names if name in known]
+    free = cycle([one for one in others if one not in taken] or others)
+    return [known[name] if name in known else next(free) for name in names]
 
 
 def tooltip(**fields: str) -> list[Spec]:

@@ -9,6 +9,7 @@ from pipeline.paths import Cell
 Rows = dict[str, dict[str, Row]]
 """Model to metric to figure."""
 
+MAIN = "ndcg@10"
 METRIC_NAMES = {"recall": "Recall", "ndcg": "NDCG", "mrr": "MRR"}
 
 
@@ -26,6 +27,12 @@ class Group:
     best: dict[str, float]
     """Metric to the highest mean."""
     differences: list[str]
+
+    @property
+    def leaders(self) -> list[str]:
+        """The models that nothing in the table beats, by NDCG@10."""
+        best = self.best[MAIN]
+        return [name for name, figures in self.models.items() if figures[MAIN].mean == best]
 
 
 def groups(found: dict[Cell, Metrics]) -> list[Group]:

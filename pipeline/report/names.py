@@ -56,6 +56,19 @@ NAMES = {
 }
 """In the order of every table: the dumb ones first."""
 
+COLOURS = {
+    "popularity": "#8a8a8a",
+    "itemknn": "#b07d2b",
+    "itemknn_titles": "#7f6a00",
+    "hybrid": "#d97706",
+    "student": "#3b82c4",
+    "teacher": "#8b5fbf",
+    "distilled": "#d1495b",
+    "control": "#2a9d7c",
+    "exact": "#d1495b",
+    "random": "#8a8a8a",
+}
+"""The same in all charts, told apart on white and on black."""
 PALETTE = (
     "#d1495b",
     "#3b82c4",
@@ -74,7 +87,7 @@ DASHES = (
     (2, 2),
     (8, 3, 2, 3),
     (4, 4),
-    (1, 3),
+    (12, 3),
     (10, 2),
     (3, 1),
     (6, 2, 1, 2),

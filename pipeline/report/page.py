@@ -34,12 +34,14 @@ PARTS = {
     "made": "What was run",
 }
 """The page's parts by the identifiers of their sections, in order."""
+OPTIONAL = ("published", "studies", "comparisons", "slices", "cards")
+"""Those that are there only if there is something to show."""
 
 
 def render(sources: Sources) -> str:
     """Return the page's text; equal sources give equal bytes."""
     shown = _views(sources)
-    without = {part for part in ("published", "studies", "cards") if not shown[part]}
+    without = {part for part in OPTIONAL if not shown[part]}
     parts = [(part, name) for part, name in PARTS.items() if part not in without]
     return _environment().get_template("page.html").render(**shown, parts=parts)
 

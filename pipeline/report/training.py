@@ -10,17 +10,6 @@ from pipeline.report.names import ordered
 POINTS = 60
 """Of a training curve: a training looks at validation up to 500 times."""
 CUTOFFS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50)
-COLOURS = {
-    "popularity": "#8a8a8a",
-    "itemknn": "#b07d2b",
-    "itemknn_titles": "#7f6a00",
-    "hybrid": "#d97706",
-    "student": "#3b82c4",
-    "teacher": "#8b5fbf",
-    "distilled": "#d1495b",
-    "control": "#2a9d7c",
-}
-"""One colour a model, told apart on white and on black."""
 
 
 def curves(name: str, logs: Sequence[pl.DataFrame]) -> Chart:
@@ -38,12 +27,12 @@ def curves(name: str, logs: Sequence[pl.DataFrame]) -> Chart:
         rows,
         {
             "mark": {"type": "line", "strokeWidth": 1.6, "opacity": 0.8},
-            "encoding": {"strokeDash": dashed("model", names, COLOURS), "tooltip": tips},
+            "encoding": {"strokeDash": dashed("model", names), "tooltip": tips},
         },
         encoding={
             "x": quantity("step", "optimiser step", zero=True),
             "y": quantity("validation_ndcg", "validation NDCG@10"),
-            "color": named("model", names, COLOURS),
+            "color": named("model", names),
             "detail": {"field": "seed", "type": "nominal"},
         },
         legend_symbol="stroke",
@@ -71,12 +60,12 @@ def quality(name: str, tables: Sequence[pl.DataFrame]) -> Chart:
         mean.to_dicts(),
         {
             "mark": {"type": "line", "strokeWidth": 1.6, "point": {"size": 12}},
-            "encoding": {"strokeDash": dashed("model", names, COLOURS), "tooltip": tips},
+            "encoding": {"strokeDash": dashed("model", names), "tooltip": tips},
         },
         encoding={
             "x": quantity("cutoff", "k", zero=True),
             "y": quantity("recall", "Recall@k", zero=True),
-            "color": named("model", names, COLOURS),
+            "color": named("model", names),
         },
         legend_symbol="stroke",
     )

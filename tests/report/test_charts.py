@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.evaluation.results import MODELS
 from pipeline.report import charts, difficulty, training
-from pipeline.report.charts import Chart, chart, quantity, rounded
-from pipeline.report.names import DASHES, KINDS, NAMES, PALETTE, kind, ordered
+from pipeline.report.charts import Chart, chart, dashed, named, quantity, rounded
+from pipeline.report.names import COLOURS, DASHES, KINDS, NAMES, PALETTE, kind, ordered
 from pipeline.report.series import series
 
 LOG = pl.DataFrame(
@@ -87,9 +87,18 @@ def test_a_legend_names_the_models_that_are_there_and_no_other() -> None:
 
 
 def test_every_model_has_its_own_colour() -> None:
-    assert set(MODELS) <= set(training.COLOURS)
-    assert len(set(training.COLOURS.values())) == len(training.COLOURS)
+    colours = [COLOURS[name] for name in MODELS]
+    assert len(set(colours)) == len(MODELS)
     assert len(set(PALETTE)) == len(set(DASHES)) == len(PALETTE)
+
+
+def test_a_method_looks_the_same_in_all_charts_and_like_no_other_in_one() -> None:
+    names = ["student", "exact", "random", "paper_corrected", "rad_bc", "hardest", "easiest"]
+    for channel in (named, dashed):
+        every = channel("method", names)["scale"]["range"]
+        assert len({str(one) for one in every}) == len(names)
+        alone = channel("method", names[1:3])["scale"]["range"]
+        assert alone == every[1:3]
 
 
 def test_every_name_is_of_a_kind_that_has_a_colour() -> None:

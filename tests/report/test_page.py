@@ -168,6 +168,12 @@ def test_the_best_of_a_column_is_marked(paths: Paths) -> None:
     assert set(map(tuple, marked.values())) == {("0.0500", "0.1000", "0.0500")}  # equals share it
 
 
+def test_the_first_lines_name_the_best_model_of_all(paths: Paths) -> None:
+    first = part(paths, "results").split("</ul>")[0]
+    best = f"{(len(MODELS) - 1) / 100 + 0.001:.4f}"
+    assert f"the best model, {MODELS[-1]}, has <b>{best}</b>" in first
+
+
 def test_one_seed_shows_the_interval_over_sessions(paths: Paths) -> None:
     text = part(paths, "results")
     assert "distilled − student, NDCG@10: +0.0200 (95 % interval" in text
@@ -231,9 +237,10 @@ def test_figures_without_their_tables_give_a_page_that_says_so(tmp_path: Path) -
 
 
 def test_without_a_grid_the_page_names_the_command_that_makes_one(paths: Paths) -> None:
-    for name in ("dollars", "comparisons", "slices"):
-        assert "<code>distilrec grid quick</code>" in part(paths, name)
-    assert 'href="#studies"' not in rendered(paths)
+    assert "<code>distilrec grid quick</code>" in part(paths, "dollars")
+    for name in ("studies", "comparisons", "slices"):
+        assert f'href="#{name}"' not in rendered(paths)
+        assert f'id="{name}"' not in rendered(paths)
 
 
 def test_the_rows_behind_the_page_are_those_of_the_results(paths: Paths) -> None:
