@@ -10,13 +10,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from pipeline import console
 
 SECONDS_BETWEEN = 30.0
+AT_FIRST = 60.0
+"""Seconds of a core taken as passed at full speed, so that the first short units tell little."""
 
 
 class Pace:
     """How much slower units end than their seconds of a core say: others may use the machine."""
 
     def __init__(self) -> None:
-        self._wall = self._seconds = 0.0
+        self._wall = self._seconds = AT_FIRST
 
     def add(self, unit: Mapping[str, Any]) -> None:
         """Learn what a unit took, from its ``unit.json``."""
@@ -27,7 +29,7 @@ class Pace:
     @property
     def slower(self) -> float:
         """Seconds that pass for a second of a core."""
-        return self._wall / self._seconds if self._seconds > 0 else 1.0
+        return self._wall / self._seconds
 
 
 class Watch:
