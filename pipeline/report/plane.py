@@ -94,11 +94,12 @@ def _chart(dataset: str, points: list[Point], best: list[Point]) -> Chart:
     recipes = sorted({point["recipe"] for point in points})
     middle = math.sqrt(best[0]["bytes"] * best[-1]["bytes"])
     labels = _labels(best)
-    rows = [
+    rows: list[Point] = [
         {**point, "best": any(one is point for one in best), "left": point["bytes"] < middle}
         | {"label": labels.get(point["name"])}
         for point in points
     ]
+    rows.sort(key=lambda row: row["best"])  # what is on the frontier is drawn over what is not
     tips = tooltip(name="model", kilobytes="kB", quality="NDCG@10", interval="95 % interval")
     shapes = {"domain": recipes, "range": SHAPES[: len(recipes)]}
     return chart(
