@@ -121,7 +121,7 @@ def _near(catalog: pl.DataFrame, word: str) -> str:
     beginnings = catalog.select(beginning.unique(maintain_order=True)).to_series().to_list()
     near = difflib.get_close_matches(word.lower(), beginnings, n=3, cutoff=0.7) if word else []
     listed = _listed(catalog.filter(beginning.is_in(near)))
-    return f"; near it: {listed}" if near else "; titles are in the table `catalog`"
+    return f"; near it: {listed}" if near else "; titles are in the catalog"
 
 
 def read_offer(path: Path) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline import seeds
-from pipeline.errors import ParamsError
+from pipeline.errors import DataError, ParamsError
 from pipeline.params import FitParams, RoleParams, TrainingParams
 from pipeline.paths import Cell
 from pipeline.recommenders import losses, ranking, registry, training
@@ -176,9 +176,21 @@ def recipe_loss(
 
 
 def validation_ndcg(model: EmbeddingRecommender, sessions: SessionBatches) -> Callable[[], float]:
-    """Return the figure that early stopping maximises: NDCG@10 of the last items of sessions."""
+    """Return the figure that early stopping maximises: NDCG@10 of the last items of sessions.
+
+    Called where there is no session to measure it on, it raises DataError.
+    """
     examples = sessions.examples("last")
-    return lambda: ranking.ndcg_at_10(ranking.target_ranks(model, sessions, examples))
+
+    def figure() -> float:
+        if len(examples) == 0:
+            raise DataError(
+                "the validation part has no session, so nothing could say when to stop training; "
+                "use more data or another sessions.split"
+            )
+        return ranking.ndcg_at_10(ranking.target_ranks(model, sessions, examples))
+
+    return figure
 
 
 def training_folder(root: Path, *what: object) -> Path:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline import seeds
-from pipeline.errors import ParamsError
+from pipeline.errors import DataError, ParamsError
 from pipeline.params import FitParams
 from pipeline.paths import Cell
 from pipeline.recommenders import recipes, training
@@ -106,6 +106,11 @@ def test_validation_is_ndcg_of_the_last_items() -> None:
     model = untrained("fpmc", fit_params("strong"))
     ranks = target_ranks(model, SESSIONS, SESSIONS.examples("last"))
     assert validation_ndcg(model, SESSIONS)() == ndcg_at_10(ranks)
+
+
+def test_a_training_without_a_validation_session_is_refused_in_one_line() -> None:
+    with pytest.raises(DataError, match="the validation part has no session"):
+        validation_ndcg(untrained("fpmc", fit_params("strong")), batches())()
 
 
 def test_parts_hold_their_sessions_in_order() -> None:

@@ -60,8 +60,8 @@ def test_a_word_finds_its_item(word: str, index: int, catalog: pl.DataFrame) -> 
         ("HEAT", "'HEAT' fits 2 items: 13 'Heat', 14 'heat'; give one identifier"),
         ("alie", "'alie' fits 2 items: 11 'Alien', 12 'Aliens'; give one identifier"),
         ("Slaris [1972]", "no item has the identifier or title 'Slaris [1972]'; near it: Ran 'So"),
-        ("", "no item has the identifier or title ''; titles are in the table `catalog`"),
-        ("qqqq", "no item has the identifier or title 'qqqq'; titles are in the table"),
+        ("", "no item has the identifier or title ''; titles are in the catalog"),
+        ("qqqq", "no item has the identifier or title 'qqqq'; titles are in the catalog"),
     ],
 )
 def test_a_word_that_fits_none_or_several_is_answered_with_what_is_near(
