@@ -33,7 +33,9 @@ class Axes:
     quality: Chart | None
     selection: Chart | None
     policies: Chart | None
+    seeds: int
     labels: dict[str, int]
+    """Counts, summed over the seeds."""
     labelled_by: str
     missing: str
 
@@ -56,6 +58,7 @@ def _axes(name: str, cells: dict[Cell, CellSource]) -> Axes:
         name=name,
         synthetic=bool(first.metrics["dataset"]["synthetic"]),
         **drawn,
+        seeds=len(cells),
         labels=_summed([of.metrics["labels"] for of in cells.values()]),
         labelled_by=results.labelled_by(first.card["labeller"] if first.card else None),
         missing="" if all(drawn.values()) else MISSING,

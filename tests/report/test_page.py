@@ -187,6 +187,8 @@ def test_several_seeds_show_the_deviation_and_how_many_are_positive(tmp_path: Pa
     mean = MODELS.index("student") / 100 + 0.011  # of the seeds' shifts, .001 and .021
     assert f"{mean:.4f}<br><small>±0.0141</small>" in text
     assert "2 seeds</caption>" in text
+    axis = " ".join(part(paths, "sessions", seeds=(1, 21)).split())
+    assert "974 of 1,000 selected sessions of 2 seeds together have a usable ranking" in axis
 
 
 def test_a_hostile_headline_stays_text(paths: Paths) -> None:
