@@ -17,6 +17,18 @@ TITLES = {
     "counts": "The assumed numbers of answers against the true ones",
     "correctness": "How many answers are correct",
 }
+KINDS_OF_ANSWERS = (
+    "An answer is effective if it gives the held-back item more weight than a teacher that has not "
+    "seen the session, incorrect if less, similar if the same."
+)
+ABOUT = {
+    "dimensions": "The student, and what rankings make of it, when it is wider or narrower.",
+    "shares": f"The max-min policy assumes how many answers are of which kind. {KINDS_OF_ANSWERS}",
+    "counts": "Whether it matters that the policy assumes numbers that are not the true ones.",
+    "correctness": "The held-back item is put among a ranking's first five at this rate, else "
+    "below them; all other items keep their order.",
+}
+"""What is changed, for those who have not read the paper."""
 AXES = {
     "dimension": "numbers an item",
     "effective": "assumed share of effective answers",
@@ -34,6 +46,7 @@ class Study:
     """A study's pictures."""
 
     title: str
+    about: str
     charts: list[Chart]
     lines: list[str]
     """What else it found."""
@@ -48,7 +61,12 @@ def studies(sources: Sources) -> list[Study]:
                 name = f"{sources.place(dataset, models[0])} (grid {grid})"
                 found[study] += _charts(name, models)
     return [
-        Study(TITLES.get(name, name), charts, _answers(sources) if name == "counts" else [])
+        Study(
+            title=TITLES.get(name, name),
+            about=ABOUT.get(name, ""),
+            charts=charts,
+            lines=_answers(sources) if name == "counts" else [],
+        )
         for name, charts in found.items()
     ]
 

@@ -78,6 +78,7 @@ def test_every_study_has_a_picture_of_its_kind(found: Sources) -> None:
         "The assumed numbers of answers against the true ones",
         "How many answers are correct",
     ]
+    assert all(one.about for one in shown.values())
     dimensions, shares, counts, correctness = (one.charts[0].spec for one in shown.values())
     assert {row["x"] for row in dimensions["data"]["values"]} == {4, 10, 40, 100}
     assert dimensions["encoding"]["x"]["scale"]["type"] == "log"
