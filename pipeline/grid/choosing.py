@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline import seeds
-from pipeline.grid.units import Unit, select_of
+from pipeline.grid.units import Unit, select_of, selection_of
 from pipeline.params import Params, SelectParams
 from pipeline.selection import choice, sampling
 
@@ -58,7 +58,7 @@ def choose(unit: Unit, pool: pl.DataFrame, params: Params) -> Chosen:
     ranks = choice.choose(difficulty, first, again, draws).ranks - 1
 
     def generator(count: int) -> np.random.Generator:
-        words = (unit.dataset, unit.method, unit.draw, count)
+        words = (unit.dataset, selection_of(unit), unit.draw, count)
         return seeds.generator(unit.seed, "select", "labels", *words)
 
     ranks = walk(np.sort(ranks), chain, _inclusion(len(pool), select), generator)

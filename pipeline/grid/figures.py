@@ -95,13 +95,29 @@ def test_of(grid: Grid, dataset: str) -> pl.DataFrame:
 
 def read_plan(grid: Grid) -> dict[str, Any]:
     """Return what the last run left out; nothing if it left out nothing."""
-    path = plan_file(grid)
+    path = _plan_file(grid)
     found: dict[str, Any] = {"cut": None, "left_out": []}
     return files.read_json(path) if path.exists() else found
 
 
-def plan_file(grid: Grid) -> Path:
-    """Return the file in which a run writes down what it leaves out."""
+def write_plan(grid: Grid, cut: str | None, wanted: set[str], kept: set[str]) -> None:
+    """Write down what a run leaves out; what an earlier one left out of another part stays so.
+
+    Args:
+        grid: whose run it is.
+        cut: what is left out, in words; none if nothing is.
+        wanted: keys of the units that were asked for.
+        kept: keys of those that are made.
+    """
+    before = read_plan(grid)
+    others = set(before["left_out"]) - wanted
+    words = dict.fromkeys([before["cut"] if others else None, cut])
+    told = "; ".join(word for word in words if word) or None
+    left = sorted(others | (wanted - kept))
+    files.write_json(_plan_file(grid), {"cut": told, "left_out": left})
+
+
+def _plan_file(grid: Grid) -> Path:
     return grid.root / "plans" / f"{grid.name}.json"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from pipeline import console, files
+from pipeline import console
 from pipeline.errors import DataError, ParamsError
 from pipeline.grid import figures, hours, workers
 from pipeline.grid.making import make
@@ -103,7 +103,8 @@ def run(name: str, shipped: Params, project: Paths, options: Options) -> int:
         _say(grid, plan, count, options.hours)
         if options.plan_only:
             return 0
-        _write_plan(grid, plan, wanted)
+        keys = [{grid.keys.of(one.unit) for one in these} for these in (wanted, plan.entries)]
+        figures.write_plan(grid, plan.left_out, *keys)
         try:
             failed = _make(grid, plan.units, estimates, count)
         finally:
@@ -190,18 +191,6 @@ def _say(grid: Grid, plan: hours.Plan, count: int, limit: float) -> None:
     if plan.left_out:
         whole = spelled(plan.whole_seconds / count)
         console.note(f"all of it would take {whole}; {plan.left_out}")
-
-
-def _write_plan(grid: Grid, plan: hours.Plan, wanted: Sequence[Entry]) -> None:
-    """Write down what was left out, for the figures."""
-    kept = {grid.keys.of(one.unit) for one in plan.entries}
-    left = sorted({grid.keys.of(one.unit) for one in wanted} - kept)
-    asked = sorted({grid.keys.of(one.unit) for one in wanted})
-    path = figures.plan_file(grid)
-    before = files.read_json(path) if path.exists() else {"left_out": []}
-    others = [key for key in before["left_out"] if key not in asked]
-    content = {"cut": plan.left_out, "left_out": sorted({*others, *left})}
-    files.write_json(path, content)
 
 
 @contextmanager

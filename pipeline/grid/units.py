@@ -135,10 +135,14 @@ def closed(entries: list[Entry]) -> list[Unit]:
     return list(found)
 
 
+def selection_of(unit: Unit) -> str:
+    """Return the selection whose sessions a unit learns from: `exact` for controls and rivals."""
+    return "exact" if unit.method in CONTROLS or unit.method in RIVALS else unit.method
+
+
 def select_of(unit: Unit, params: Params) -> SelectParams:
     """Return how a selection chooses: policy and order by its name, the rest by its settings."""
-    on_exact = unit.method in CONTROLS or unit.method in RIVALS
-    name = "exact" if on_exact else unit.method
+    name = selection_of(unit)
     policy = name.removesuffix("_easy_first")
     order = "easy_first" if policy != name else "hard_first"
     changes: dict[str, object] = {"policy": policy, "gain_order": order}

@@ -11,8 +11,8 @@ import pytest
 from pipeline import seeds
 from pipeline.errors import DataError
 from pipeline.grid.choosing import choose, steps, walk
-from pipeline.grid.units import SELECTIONS, Unit
-from pipeline.params import Params
+from pipeline.grid.units import CONTROLS, POLICIES, RIVALS, SELECTIONS, Unit
+from pipeline.params import Params, SelectParams
 from pipeline.selection import choice, sampling
 from tests.recommenders.toys import SHIPPED
 
@@ -51,12 +51,23 @@ def test_hardest_and_easiest_take_the_ends() -> None:
         assert set(ids(replace(UNIT, method="hardest"), labels=count)) == {*by_difficulty[-count:]}
 
 
-def test_the_own_number_is_what_the_stage_would_choose() -> None:
-    select = params().select
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_own_number_is_what_the_stage_would_choose(policy: str) -> None:
+    select = SelectParams.model_validate({**params().select.model_dump(), "policy": policy})
     words = ("select", "ties", "tiny"), ("select", "draws", "tiny")
     ties, draws = (seeds.generator(1, *one) for one in words)
     chosen = choice.choose(POOL["difficulty"].to_numpy(), select, ties, draws)
-    assert ids(UNIT) == sorted(POOL["session_id"].gather(chosen.places).to_list())
+    assert ids(replace(UNIT, method=policy)) == sorted(
+        POOL["session_id"].gather(chosen.places).to_list()
+    )
+
+
+@pytest.mark.parametrize("method", [*CONTROLS, *RIVALS])
+def test_controls_and_rivals_learn_from_the_sessions_of_exact(method: str) -> None:
+    for seed in (1, 2):
+        exact = replace(UNIT, seed=seed)
+        assert ids(replace(exact, method=method)) == ids(exact)
+        assert ids(replace(exact, method=method), labels=50) == ids(exact, labels=50)
 
 
 def test_draws_and_seeds_differ_and_equal_ones_are_equal() -> None:

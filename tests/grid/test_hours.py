@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.grid.figures import read_plan, write_plan
 from pipeline.grid.hours import LEAST_SEEDS, MEASURING, Estimates, fitted
 from pipeline.grid.store import Result, Spent
 from pipeline.grid.studies import EXTENTS, Scope, entries
@@ -84,6 +85,17 @@ def test_what_is_left_out_is_said(new: Grid, whole: float) -> None:
     text = str(fitted(new, PAPER, estimates, 0.99 * whole).left_out)
     assert text == "cut to fit the time given: others have 2 seeds"
     assert "without " in str(fitted(new, PAPER, estimates, 0.2 * whole).left_out)
+
+
+def test_what_was_left_out_of_another_part_stays_said(grid: Grid) -> None:
+    assert read_plan(grid) == {"cut": None, "left_out": []}
+    write_plan(grid, "cut one", {"a", "b"}, {"a"})
+    write_plan(grid, None, {"c"}, {"c"})
+    assert read_plan(grid) == {"cut": "cut one", "left_out": ["b"]}
+    write_plan(grid, "cut two", {"c", "d"}, {"c"})
+    assert read_plan(grid) == {"cut": "cut one; cut two", "left_out": ["b", "d"]}
+    write_plan(grid, None, {"a", "b", "c", "d"}, {"a", "b", "c", "d"})
+    assert read_plan(grid) == {"cut": None, "left_out": []}
 
 
 def finish(grid: Grid, unit: Unit, seconds: float) -> None:
