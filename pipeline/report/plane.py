@@ -15,7 +15,7 @@ from pipeline.report.sources import Figures, Sources, models_of
 METRIC = "ndcg@10"
 STUDIES = ("table", "dimensions", "bytes")
 SHAPES = ["circle", "triangle-up", "square", "diamond", "cross"]
-NEAR = 0.06
+NEAR = 0.12
 """Of the plane's width and height: names closer than this would lie on each other."""
 INK: Spec = {"color": "currentColor", "opacity": 0.5}
 Point = dict[str, Any]

@@ -13,6 +13,8 @@ async function draw(figure) {
   specification.width = "container";
   specification.autosize = { type: "fit-x", contains: "padding" };
   if (narrow) specification.config.legend.columns = 2;
+  if (narrow && figure.classList.contains("broad")) // names would lie on each other: tooltips have them
+    specification.layer = specification.layer.filter((layer) => layer.mark.type !== "text");
   await window.vegaEmbed(live, specification, {
     actions: false,
     ast: true, // expressions are interpreted: the page's policy allows no code made from text
