@@ -1,7 +1,8 @@
 """What the grids are made of: the main table and the studies, in the order in which they are run.
 
-A run that is cut off should be of use, so what matters most comes first: fpmc before the other
-backbones, the main table before the studies, all methods of a seed before the next seed.
+A run that is cut off should be of use, so what matters most comes first: what the rankings add and
+whether their choice matters before the rivals, whose weights take long to tune, the main table
+before the studies, fpmc before the other backbones, and one seed of everything before the next.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -133,9 +134,10 @@ def entries(extent: Extent, scope: Scope, counting: Sequence[str]) -> list[Entry
             one = dataset_unit(dataset, "itemknn")
             sizes: list[Setting] = [(("bytes_an_item", size),) for size in BYTES_AN_ITEM]
             found += _varied(one, "bytes", ("itemknn",), sizes)
-        for recipe in scope.recipes:
-            for seed in range(1, extent.seeds + 1):
-                found += _table(Unit(dataset, main, recipe, seed, ""), extent)
+    for of_seed in (_chosen, _rivals):
+        for seed in range(1, extent.seeds + 1):
+            for dataset, recipe in product(scope.datasets, scope.recipes):
+                found += of_seed(Unit(dataset, main, recipe, seed, ""), extent)
     for seed in range(1, extent.study_seeds + 1):
         for dataset, recipe in product(scope.datasets, scope.recipes[: extent.study_recipes]):
             found += _studies(Unit(dataset, main, recipe, seed, ""), extent)
@@ -145,8 +147,8 @@ def entries(extent: Extent, scope: Scope, counting: Sequence[str]) -> list[Entry
     return found
 
 
-def _table(base: Unit, extent: Extent) -> Iterator[Entry]:
-    """Yield the main comparison of one seed."""
+def _chosen(base: Unit, extent: Extent) -> Iterator[Entry]:
+    """Yield a seed's models, its students distilled from chosen sessions, and their controls."""
     for method in ("student", "teacher", "hybrid"):
         yield Entry("table", replace(base, method=method))
     for method in extent.selections:
@@ -154,6 +156,10 @@ def _table(base: Unit, extent: Extent) -> Iterator[Entry]:
             yield Entry("table", replace(base, method=method, draw=draw))
     for method in CONTROLS:
         yield Entry("table", replace(base, method=method))
+
+
+def _rivals(base: Unit, extent: Extent) -> Iterator[Entry]:
+    """Yield a seed's students of the rival distillations."""
     for method in extent.rivals:
         yield Entry("table", _rival(base, method, extent))
 
