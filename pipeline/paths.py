@@ -204,7 +204,7 @@ class Paths:
         return self.grids / name / "figures.json"
 
     def grid_ranks(self, name: str, dataset: str) -> Path:
-        """Folder with the tables ``grid_runs`` and ``grid_ranks`` that a grid's figures follow from."""
+        """Folder with the tables ``grid_runs`` and ``grid_ranks`` behind a grid's figures."""
         return self.grids / name / "ranks" / dataset
 
     def report_plots(self, name: str) -> Path:
