@@ -114,6 +114,21 @@ def undistilled(seeds: list[Metrics]) -> str:
     return f"{text} ({equal} of {len(seeds)} seeds)" if equal and len(seeds) > 1 else text * equal
 
 
+def without_student(seeds: list[Metrics]) -> str:
+    """Return, in words, with how many seeds the hybrid is counting with titles and nothing else.
+
+    Empty: no seed.
+    """
+    pairs = [(one["models"].get("itemknn_titles"), one["models"].get("hybrid")) for one in seeds]
+    equal = sum(bool(one) and _quality(one) == _quality(two or {}) for one, two in pairs)
+    text = "hybrid is itemknn_titles here: validation gave the student no weight"
+    return f"{text} ({equal} of {len(seeds)} seeds)" if equal and len(seeds) > 1 else text * equal
+
+
+def _quality(figures: Metrics) -> Metrics:
+    return {name: value for name, value in figures.items() if "@" in name}
+
+
 def rows(found: dict[Cell, Metrics]) -> list[Row]:
     """Return every metric of every model with its mean and deviation over seeds."""
     return [row for where, seeds in over_seeds(found).items() for row in _rows(where, seeds)]

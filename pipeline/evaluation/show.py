@@ -18,6 +18,7 @@ from pipeline.evaluation.results import (
     read_cells,
     rows,
     undistilled,
+    without_student,
 )
 from pipeline.params import RunParams
 from pipeline.paths import Cell, Paths, cells
@@ -42,6 +43,8 @@ def show(paths: Paths, run: RunParams, *, as_json: bool) -> None:
     missing = len(cells(run)) - len(found)
     for dataset in dict.fromkeys(cell.dataset for cell in found):
         _block(paths, {cell: of for cell, of in found.items() if cell.dataset == dataset})
+    if not any(paths.ranks(cell).exists() for cell in found):
+        console.note("these figures are those in Git; nothing was evaluated here: run `dvc repro`")
     if missing:
         console.note(f"{missing} of {len(cells(run))} cells are not evaluated yet; run `dvc repro`")
 
@@ -121,8 +124,9 @@ def _differences(found: dict[Cell, Metrics]) -> Iterator[str]:
             ]
             if every:
                 yield f"  {name.replace('_', ' ')}  {_difference(every)}"
-        if kept := undistilled(seeds):
-            yield f"  {kept}"
+        for told in (undistilled(seeds), without_student(seeds)):
+            if told:
+                yield f"  {told}"
 
 
 def _difference(every: list[dict[str, float]]) -> str:

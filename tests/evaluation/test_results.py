@@ -125,7 +125,8 @@ def test_table_has_counting_models_once_and_both_recipes(home: Paths) -> None:
     write(home, 1, 0.1, recipe="published", synthetic=False)
     write(home, 1, 0.1, recipe="strong", synthetic=False)
     text = CliRunner().invoke(app, ["results"]).stdout
-    assert text.count("popularity") == text.count("itemknn ") == text.count("itemknn_titles ") == 1
+    lines = [line.split(" ")[0] for line in text.splitlines()]
+    assert all(lines.count(name) == 1 for name in ("popularity", "itemknn", "itemknn_titles"))
     assert text.count(" teacher ") == 2
     assert "fpmc published" in text
     assert "fpmc strong" in text
@@ -181,3 +182,22 @@ def test_a_distillation_that_changed_no_figure_says_so(home: Paths) -> None:
     assert results.undistilled([same, metrics(0.12), same]).endswith("weights (2 of 3 seeds)")
     same["differences"]["distilled_minus_student"]["recall@10"] = {**zero, "low": -0.01}
     assert results.undistilled([same]) == ""
+
+
+def test_a_hybrid_without_a_student_says_so(home: Paths) -> None:
+    one = metrics()
+    assert results.without_student([one]).startswith("hybrid is itemknn_titles here")
+    other = metrics()
+    other["models"]["hybrid"] = FIGURES | {"ndcg@10": 0.9}
+    assert results.without_student([other]) == ""
+    assert results.without_student([one, other]).endswith("(1 of 2 seeds)")
+    del other["models"]["hybrid"]
+    assert results.without_student([other]) == ""
+
+
+def test_figures_of_another_machine_are_told_from_those_made_here(home: Paths) -> None:
+    write(home, 1, 0.13)
+    words = "nothing was evaluated here"
+    assert words in CliRunner().invoke(app, ["results"]).output
+    home.ranks(Cell("tiny", "fpmc", "strong", 1)).mkdir(parents=True)
+    assert words not in CliRunner().invoke(app, ["results"]).output
