@@ -16,7 +16,12 @@ grid = typer.Typer(
 Workers = Annotated[
     int | None, typer.Option(help="Processes, each with one thread; else one a core.", min=1)
 ]
-Hours = Annotated[float, typer.Option(help="Seeds, then methods, are left out above.", min=0.01)]
+Hours = Annotated[
+    float,
+    typer.Option(
+        help="Of the plan, not of the run: above, seeds, then methods, are left out.", min=0.01
+    ),
+]
 Models = Annotated[
     Path | None,
     typer.Option(help="Take over models and difficulty tables from this project's folder."),
@@ -61,11 +66,12 @@ def _quick(
     models: Models = None,
     again: Again = False,
     plan: Plan = False,
+    study: Studies = None,
 ) -> None:
     """One dataset, fpmc, few seeds: the main methods and short studies, in some minutes."""
     from pipeline.grid.prepare import Asked  # noqa: PLC0415
 
-    asked = Asked(datasets=(dataset,) if dataset else ())
+    asked = Asked(datasets=(dataset,) if dataset else (), studies=tuple(study or ()))
     _run("quick", hours, workers, models, again, plan, asked)
 
 

@@ -12,6 +12,7 @@ from pipeline import files
 from pipeline.errors import DataError
 from pipeline.evaluation import evidence, slices
 from pipeline.evaluation.evidence import Run
+from pipeline.grid import left_out
 from pipeline.grid.prices import shown
 from pipeline.grid.store import code, versions
 from pipeline.grid.tuition import tuned_weight
@@ -66,20 +67,23 @@ def _run_of(grid: Grid, entry: Entry) -> Run:
 
 
 def content_of(grid: Grid, entries: Sequence[Entry], done: Sequence[Entry]) -> dict[str, Any]:
-    """Return the content of ``figures.json``: all entries, and those that are finished."""
-    plan = read_plan(grid)
-    wanted = {grid.keys.of(one.unit) for one in entries} - set(plan["left_out"])
+    """Return the content of ``figures.json``: all entries, and those that are finished.
+
+    `planned` counts the models that were not left out; what was, is said by `cut`.
+    """
+    left = left_out.of(grid, entries)
+    wanted = {grid.keys.of(one.unit) for one in entries} - left
     finished = wanted & {grid.keys.of(one.unit) for one in done}
     runs = [_run_of(grid, one) for one in done]
     datasets = list(dict.fromkeys(run.dataset for run in runs))
     test = {one: test_of(grid, one) for one in datasets}
     return {
         "grid": grid.name,
-        "complete": finished == wanted,
+        "complete": finished == wanted and not left,
         "finished": len(finished),
         "planned": len(wanted),
         "seeds": _seeds(runs),
-        "cut": plan["cut"],
+        "cut": left_out.in_words(grid, entries, left),
         "made": _made(grid, entries, datasets),
         "tuned": _tuned(grid, entries),
         "answers": _answers(grid, entries),
@@ -91,34 +95,6 @@ def test_of(grid: Grid, dataset: str) -> pl.DataFrame:
     """Return a dataset's test sessions with what slices are made by."""
     folder = grid.paths.sessions(dataset)
     return slices.described(SESSIONS.read(folder), CATALOG.read(folder))
-
-
-def read_plan(grid: Grid) -> dict[str, Any]:
-    """Return what the last run left out; nothing if it left out nothing."""
-    path = _plan_file(grid)
-    found: dict[str, Any] = {"cut": None, "left_out": []}
-    return files.read_json(path) if path.exists() else found
-
-
-def write_plan(grid: Grid, cut: str | None, wanted: set[str], kept: set[str]) -> None:
-    """Write down what a run leaves out; what an earlier one left out of another part stays so.
-
-    Args:
-        grid: whose run it is.
-        cut: what is left out, in words; none if nothing is.
-        wanted: keys of the units that were asked for.
-        kept: keys of those that are made.
-    """
-    before = read_plan(grid)
-    others = set(before["left_out"]) - wanted
-    words = dict.fromkeys([before["cut"] if others else None, cut])
-    told = "; ".join(word for word in words if word) or None
-    left = sorted(others | (wanted - kept))
-    files.write_json(_plan_file(grid), {"cut": told, "left_out": left})
-
-
-def _plan_file(grid: Grid) -> Path:
-    return grid.root / "plans" / f"{grid.name}.json"
 
 
 def read(project: Paths, name: str) -> dict[str, Any]:

@@ -1,14 +1,12 @@
-"""How long a grid takes, and what is left out where that is too long.
+"""How long the units of a grid take.
 
 The estimate of a unit is the mean of finished units of its kind (dataset, backbone, recipe, method,
 width), or else what a pilot's step takes times the steps that such trainings took on the published
-sessions. Above the limit seeds are left out before methods, those of the studies and of the other
-backbones first, and never what is finished.
+sessions.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from statistics import fmean
 from typing import Any
 
@@ -20,10 +18,7 @@ from pipeline.grid.units import (
     TUNED,
     TUNING_BACKBONE,
     TUNING_SEED,
-    Entry,
     Unit,
-    closed,
-    needs,
 )
 from pipeline.grid.workplace import Grid
 
@@ -39,21 +34,7 @@ RIVAL_STEPS, RIVAL_STEP = 2.0, 3.0
 SECONDS = {"baselines": 60.0, "pool": 5.0, "answers": 10.0, "pilot": 10.0}
 MEASURING = 2.0
 """Seconds of whatever is measured beside training, and of counting models."""
-LEAST_SEEDS = {"main": 3, "studies": 2, "others": 2}
 Kind = tuple[str, str, str, str, str]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is made, how long it takes, and what was left out."""
-
-    entries: list[Entry]
-    units: list[Unit]
-    seconds: float
-    """Of all units that are not finished, on one worker."""
-    left_out: str | None
-    whole_seconds: float
-    """The same before anything was left out."""
 
 
 class Estimates:
@@ -130,86 +111,3 @@ def _kind(unit: Unit) -> Kind:
 
 def _is_tuning(unit: Unit) -> bool:
     return (unit.seed, unit.backbone) == (TUNING_SEED, TUNING_BACKBONE)
-
-
-def fitted(grid: Grid, entries: Sequence[Entry], estimates: Estimates, seconds: float) -> Plan:
-    """Return what is made within a number of seconds of one worker's time.
-
-    Args:
-        grid: knows what is finished.
-        entries: of the whole grid, in order of importance.
-        estimates: of its units.
-        seconds: what all unfinished units together may take.
-    """
-    costs = _Costs(grid, entries, estimates)
-    kept, told = list(entries), []
-    for limits in _limits(entries):
-        if costs.of(kept) <= seconds:
-            break
-        kept = [one for one in entries if _is_kept(grid, one, limits)]
-        told = [
-            f"{part} have {most} seeds"
-            for part, most in limits.items()
-            if most < _most_seeds(entries, part)
-        ]
-    groups = _groups(kept)
-    while len(groups) > 1 and costs.of(kept) > seconds:
-        gone = groups.pop()
-        kept = [one for one in kept if _group(one) != gone or grid.finished(one.unit)]
-        told.append(f"without {' '.join(word for word in gone if word)}")
-    left = f"cut to fit the time given: {', '.join(told)}" if told else None
-    return Plan(kept, closed(kept), costs.of(kept), left, costs.of(entries))
-
-
-def _limits(entries: Sequence[Entry]) -> list[dict[str, int]]:
-    """Return seeds a part may have, from all to the least, the least important part first."""
-    now = {part: _most_seeds(entries, part) for part in LEAST_SEEDS}
-    limits = []
-    for part in ("others", "studies", "main"):
-        while now[part] > LEAST_SEEDS[part]:
-            now = {**now, part: now[part] - 1}
-            limits.append(now)
-    return limits
-
-
-def _most_seeds(entries: Sequence[Entry], part: str) -> int:
-    return max((one.unit.seed for one in entries if _part(one) == part), default=0)
-
-
-def _is_kept(grid: Grid, entry: Entry, limits: dict[str, int]) -> bool:
-    return entry.unit.seed <= limits[_part(entry)] or grid.finished(entry.unit)
-
-
-def _part(entry: Entry) -> str:
-    if entry.study != "table":
-        return "studies"
-    return "main" if entry.unit.backbone == TUNING_BACKBONE else "others"
-
-
-def _group(entry: Entry) -> tuple[str, str, str, str]:
-    unit = entry.unit
-    return entry.study, unit.dataset, unit.backbone, unit.method
-
-
-def _groups(entries: Sequence[Entry]) -> list[tuple[str, str, str, str]]:
-    """Return what methods are left out by, the most important first."""
-    return list(dict.fromkeys(_group(one) for one in entries))
-
-
-class _Costs:
-    """Seconds of the unfinished units behind entries, each key once."""
-
-    def __init__(self, grid: Grid, entries: Sequence[Entry], estimates: Estimates) -> None:
-        units = {one: grid.keys.of(one) for one in closed(list(entries))}
-        left = {key: unit for unit, key in units.items() if not grid.finished(unit)}
-        self._seconds = {key: estimates.of(unit) for key, unit in left.items()}
-        self._behind: dict[Unit, frozenset[str]] = {}
-        for unit, key in units.items():  # needs first
-            behind = (self._behind[one] for one in needs(unit))
-            own = frozenset({key} & left.keys())
-            self._behind[unit] = own.union(*behind)
-
-    def of(self, entries: Iterable[Entry]) -> float:
-        """Return the seconds of one worker."""
-        keys = frozenset[str]().union(*(self._behind[one.unit] for one in entries))
-        return sum(self._seconds[key] for key in sorted(keys))

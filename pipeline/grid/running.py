@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline import console
 from pipeline.errors import DataError, ParamsError
-from pipeline.grid import figures, hours, workers
+from pipeline.grid import cutting, figures, hours, left_out, workers
 from pipeline.grid.making import make
 from pipeline.grid.pilot import pilots
 from pipeline.grid.prepare import (
@@ -100,11 +100,12 @@ def run(name: str, shipped: Params, project: Paths, options: Options) -> int:
         if options.again:
             _forget_other_code(grid, closed(wanted))
         plan, estimates = planned(grid, wanted, options.hours, count)
+        keys = [{grid.keys.of(one.unit) for one in these} for these in (wanted, plan.entries)]
         _say(grid, plan, count, options.hours)
+        _say_left_out(grid, wanted, keys[0] - keys[1], plan.whole_seconds / count)
         if options.plan_only:
             return 0
-        keys = [{grid.keys.of(one.unit) for one in these} for these in (wanted, plan.entries)]
-        figures.write_plan(grid, plan.left_out, *keys)
+        left_out.remember(grid, *keys)
         try:
             failed = _make(grid, plan.units, estimates, count)
         finally:
@@ -116,7 +117,7 @@ def run(name: str, shipped: Params, project: Paths, options: Options) -> int:
 
 def planned(
     grid: Grid, wanted: list[Entry], limit_hours: float, count: int
-) -> tuple[hours.Plan, hours.Estimates]:
+) -> tuple[cutting.Plan, hours.Estimates]:
     """Return what is made within a limit, timed by pilots where nothing of a kind is finished."""
     units = closed(wanted)
     left = [one for one in units if not grid.finished(one)]
@@ -126,7 +127,7 @@ def planned(
         console.note(f"timing {len(missing)} short trainings of {len(timed)} kinds")
         _make(grid, missing, hours.Estimates(grid, []), count)
     estimates = hours.Estimates(grid, units)
-    return hours.fitted(grid, wanted, estimates, limit_hours * 3600 * count), estimates
+    return cutting.fitted(grid, wanted, estimates, limit_hours * 3600 * count), estimates
 
 
 def _asked_for(every: Sequence[Entry], asked: Asked) -> list[Entry]:
@@ -179,18 +180,24 @@ def _make(grid: Grid, units: Sequence[Unit], estimates: hours.Estimates, count: 
     return len(left)
 
 
-def _say(grid: Grid, plan: hours.Plan, count: int, limit: float) -> None:
+def _say(grid: Grid, plan: cutting.Plan, count: int, limit: float) -> None:
     """Print what is made and how long it takes, before it starts."""
-    keys = {grid.keys.of(unit): unit for unit in plan.units}
+    keys = {grid.keys.of(unit) for unit in plan.units}
+    models = {grid.keys.of(one.unit) for one in plan.entries}
     done = sum(grid.store.finished(key) for key in keys)
     took = spelled(plan.seconds / count)
     console.note(
-        f"grid {grid.name}: {len(keys):,} units, {done:,} finished; the others take about {took} "
-        f"on {count} workers (limit {limit:g} h)"
+        f"grid {grid.name}: {len(keys):,} units ({len(models):,} models, {len(keys - models):,} "
+        f"steps to them), {done:,} finished; the others take about {took} on {count} workers "
+        f"(planned for {limit:g} h)"
     )
-    if plan.left_out:
-        whole = spelled(plan.whole_seconds / count)
-        console.note(f"all of it would take {whole}; {plan.left_out}")
+
+
+def _say_left_out(grid: Grid, wanted: list[Entry], left: set[str], whole_seconds: float) -> None:
+    """Print how many models are left out, and which; nothing if none is."""
+    told = left_out.in_words(grid, wanted, left)
+    if told:
+        console.note(f"all of it would take {spelled(whole_seconds)}; {len(left):,} models {told}")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections import Counter
 
 from pipeline import console
 from pipeline.errors import DataError
-from pipeline.grid import figures
+from pipeline.grid import figures, left_out
 from pipeline.grid.prepare import Asked, named
 from pipeline.grid.progress import spelled
 from pipeline.grid.running import Opened, opened
@@ -18,27 +18,28 @@ LONGEST = 900.0
 
 
 def status(name: str, params: Params, project: Paths, dataset: str | None) -> None:
-    """Print finished and planned units of each study, failures, and other code's units.
+    """Print finished and planned models of each study, failures, and other code's units.
 
     Raises:
         DataError: the grid was not begun with these parameters.
     """
     found = _begun(name, params, project, dataset)
     grid = found.grid
-    left_out = set(figures.read_plan(grid)["left_out"])
-    rows: Counter[tuple[str, str, str, bool]] = Counter()
+    left = left_out.of(grid, found.entries)
+    groups: dict[tuple[str, str, str], set[str]] = {}
     for entry in found.entries:
-        key = grid.keys.of(entry.unit)
-        if key not in left_out:
-            unit = entry.unit
-            group = (entry.study, unit.dataset, unit.backbone or "counting")
-            rows[*group, grid.store.finished(key)] += 1
-    groups = dict.fromkeys(group[:3] for group in rows)
+        unit = entry.unit
+        group = (entry.study, unit.dataset, unit.backbone or "counting")
+        groups.setdefault(group, set()).add(grid.keys.of(unit))
     console.table(
-        ("study", "dataset", "backbone", "finished", "planned"),
-        [(*one, rows[*one, True], rows[*one, True] + rows[*one, False]) for one in groups],
+        ("study", "dataset", "backbone", "finished", "planned", "left out"),
+        [
+            (*group, sum(map(grid.store.finished, keys)), len(keys - left), len(keys & left))
+            for group, keys in groups.items()
+        ],
+        title="models (one that two studies show is in both lines)",
     )
-    _say_units(found)
+    _say_units(found, left)
 
 
 def write(name: str, params: Params, project: Paths, dataset: str | None) -> None:
@@ -50,7 +51,8 @@ def write(name: str, params: Params, project: Paths, dataset: str | None) -> Non
     found = _begun(name, params, project, dataset)
     figures.write(found.grid, found.entries, project)
     content = figures.read(project, name)
-    console.note(f"{project.grid_figures(name)}: {content['finished']} of {content['planned']}")
+    counted = f"{content['finished']:,} of {content['planned']:,} models"
+    console.note(f"{project.grid_figures(name)}: {counted}")
 
 
 def _begun(name: str, params: Params, project: Paths, dataset: str | None) -> Opened:
@@ -60,13 +62,22 @@ def _begun(name: str, params: Params, project: Paths, dataset: str | None) -> Op
     return opened(named(name), params, project, asked, make=False)  # another one may be at work
 
 
-def _say_units(found: Opened) -> None:
-    """Print failures, what other code has made, what was taken over, and the longest unit."""
+def _say_units(found: Opened, left: set[str]) -> None:
+    """Print how many there are, failures, what other code has made, and the longest unit."""
     grid, now = found.grid, code()
-    units = {grid.keys.of(unit): unit for unit in closed(found.entries)}
+    planned = [one for one in found.entries if grid.keys.of(one.unit) not in left]
+    units = {grid.keys.of(unit): unit for unit in closed(planned)}
     done = {key: grid.store.read(key) for key in units if grid.store.finished(key)}
     codes = Counter(one["code"] for one in done.values())
-    console.note(f"{len(done):,} of {len(units):,} units finished, those on the way included")
+    models = {grid.keys.of(one.unit) for one in planned}
+    console.note(
+        f"{len(done):,} of {len(units):,} units finished: {len(models & done.keys()):,} of "
+        f"{len(models):,} models, {len(done.keys() - models):,} of {len(units.keys() - models):,} "
+        "steps to them"
+    )
+    told = left_out.in_words(grid, found.entries, left)
+    if told:
+        console.note(f"{len(left):,} models {told}")
     for digest, number in sorted(codes.items()):
         whose = "this code" if digest == now else "other code; --again makes them anew"
         console.note(f"  made by code {digest}: {number:,} ({whose})")

@@ -84,9 +84,12 @@ def _verdicts(model: Row, comparisons: list[Row]) -> Iterator[str]:
 
 def _say(content: Mapping[str, Any]) -> None:
     """Print what the figures are of."""
-    finished = f"{content['finished']:,} of {content['planned']:,} units"
-    whole = "complete" if content["complete"] else f"not complete: {finished}"
-    console.note(f"{content['grid']}: {whole}; +- is half of the 95 % interval over seeds and")
-    console.note("sessions; more, less or not told of NDCG@10 after Holm's correction")
+    finished = f"{content['finished']:,} of {content['planned']:,} models"
+    whole = "complete" + (" as cut" if content["cut"] else "")
+    if content["finished"] < content["planned"]:
+        whole = "not complete"
+    console.note(f"{content['grid']}: {whole}, {finished}")
+    console.note("+- is half of the 95 % interval over seeds and sessions; more, less or not told")
+    console.note("of NDCG@10 after Holm's correction")
     if content["cut"]:
         console.note(content["cut"])

@@ -51,7 +51,7 @@ def _prices(sources: Sources) -> Iterator[Fact]:
 def _of_grid(name: str, figures: Figures) -> Made:
     found = figures["made"]
     about = [
-        ("finished", f"{figures['finished']:,} of {figures['planned']:,} trainings"),
+        ("finished", f"{figures['finished']:,} of {figures['planned']:,} models"),
         ("cut", figures["cut"] or "nothing"),
         *((f"seeds of {key}", _text(value)) for key, value in flat(figures["seeds"])),
         *((f"SHA-256 of {key}", _text(value)) for key, value in flat(found["data"])),

@@ -95,9 +95,9 @@ def _notes(sources: Sources) -> list[str]:
     """Return what the grids left out, and which are not finished."""
     cut = [f"Grid {name}: {of['cut']}" for name, of in sources.grids.items() if of["cut"]]
     return cut + [
-        f"Grid {name} is not finished: {of['finished']:,} of {of['planned']:,} trainings."
+        f"Grid {name} is not finished: {of['finished']:,} of {of['planned']:,} models."
         for name, of in sources.grids.items()
-        if not of["complete"]
+        if of["finished"] < of["planned"]
     ]
 
 

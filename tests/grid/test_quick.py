@@ -1,5 +1,6 @@
 """`distilrec grid quick` from outside: it runs, goes on, says how far it is, and refuses."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from typer.testing import CliRunner, Result
 from pipeline import files
 from pipeline.cli import app
 from pipeline.errors import DataError, PipelineError
-from pipeline.grid import prepare, studies
-from pipeline.grid.running import locked
+from pipeline.grid import left_out, prepare, studies
+from pipeline.grid.prepare import Asked
+from pipeline.grid.running import locked, opened
+from pipeline.params import read_params
 from pipeline.paths import Paths
 from pipeline.tables import SESSIONS
 from tests.grid.project import DATASET, write_project
@@ -47,7 +50,7 @@ def grid(*words: str) -> Result:
 def test_it_runs_from_start_to_end_and_what_is_finished_never_runs_again(project: Path) -> None:
     plan = grid("quick", "--plan", "--workers", "1")
     assert plan.exit_code == 0
-    assert "units, 0 finished" in plan.output
+    assert re.search(r"\d+ units \(\d+ models, \d+ steps to them\), 0 finished", plan.output)
     assert not Paths(project).grids.exists()
 
     done = grid("quick", "--workers", "1")
@@ -79,7 +82,37 @@ def test_it_runs_from_start_to_end_and_what_is_finished_never_runs_again(project
     Paths(project).grid_figures("quick").unlink()
     assert grid("figures", "quick").exit_code == 0
     assert files.read_json(Paths(project).grid_figures("quick")) == content
+    _counts_what_it_left_out(project, content["planned"])
     _refuses_to_look_at_other_parameters(project)
+
+
+def _counts_what_it_left_out(project: Path, every: int) -> None:
+    """`status`, `figures` and `show` count the same models, and call nothing cut complete."""
+    paths = Paths(project)
+    found = opened("quick", read_params(paths.params), paths, Asked(), make=False)
+    keys = {found.grid.keys.of(one.unit): one.unit.method for one in found.entries}
+    gone = {key for key, method in keys.items() if method == "de"}
+    for key in gone:
+        found.grid.store.forget(key)
+    left_out.remember(found.grid, set(keys), keys.keys() - gone)
+    models = f"{every - len(gone)} of {every - len(gone)} models"
+    status = grid("status", "quick").output
+    assert models in status
+    assert f"{len(gone)} models left out to fit the hours given: table (de)" in status
+    assert models in grid("figures", "quick").output
+    shown = grid("show", "quick").output
+    assert f"quick: complete as cut, {models}" in shown
+    assert "left out to fit the hours given: table (de)" in shown
+    content = files.read_json(paths.grid_figures("quick"))
+    assert not content["complete"]
+    assert content["finished"] == content["planned"] == every - len(gone)
+    left_out.remember(found.grid, gone, gone)  # now asked for, and not yet made
+    assert f"quick: not complete, {every - len(gone)} of {every} models" in _shown_anew()
+
+
+def _shown_anew() -> str:
+    assert grid("figures", "quick").exit_code == 0
+    return grid("show", "quick").output
 
 
 def _refuses_to_look_at_other_parameters(project: Path) -> None:
@@ -107,6 +140,7 @@ def _refuses_to_look_at_other_parameters(project: Path) -> None:
         (["status", "quick"], "nothing is here; run `distilrec grid quick`"),
         (["figures", "quick"], "nothing is here; run `distilrec grid quick`"),
         (["quick", "--models", "nowhere"], "no dataset of chains; name another folder"),
+        (["quick", "--study", "nothing"], "'nothing' is no study of this grid: table, dimensions"),
         (["quick", "--plan", "--again"], "leave out --again"),
     ],
 )

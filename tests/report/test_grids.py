@@ -156,7 +156,7 @@ def test_what_was_run_has_hashes_versions_prices_and_what_was_cut(found: Sources
     assert "dataset" not in {name.split(".")[0] for name, _ in cells.details[0][1]}
     about = dict(paper.about)
     assert about["cut"] == "half"
-    assert about["finished"] == "90 of 120 trainings"
+    assert about["finished"] == "90 of 120 models"
     assert about["version of torch"] == "2.13.0"
     assert dict(dict(paper.details)["Prices"])["date"] == "2024"
 
@@ -166,7 +166,7 @@ def test_the_page_says_first_what_a_grid_left_out_and_that_it_is_not_finished(
 ) -> None:
     head = page.render(found).split("</header>")[0]
     assert "Grid paper: half" in head
-    assert "Grid paper is not finished: 90 of 120 trainings." in head
+    assert "Grid paper is not finished: 90 of 120 models." in head
 
 
 def test_a_mapping_is_shown_flat() -> None:
