@@ -114,9 +114,7 @@ def graph_of(model: EmbeddingRecommender, cold: torch.Tensor, *, int8: bool) -> 
 
         return graph.to_onnx(graph.traced((ServedInt8 if int8 else Served)(model, cold)))
     except ModuleNotFoundError as error:
-        raise PipelineError(
-            f"{error.name} is not installed; run `pip install 'distilrec[serve]'`"
-        ) from None
+        raise PipelineError(f"{error.name} is not installed; {exported.INSTALL}") from None
 
 
 def readme(manifest: Manifest) -> str:

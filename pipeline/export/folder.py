@@ -25,6 +25,12 @@ FORM = 1
 """Version of the folder's form."""
 
 
+INSTALL = (
+    "run `pip install '.[serve]'` in the project's folder, or `pip install 'distilrec[serve]'`"
+)
+"""What brings the packages that write and run a graph."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What an exported folder is and where it came from."""
@@ -94,12 +100,13 @@ def read(folder: Path) -> Manifest:
     Raises:
         DataError: a file is missing or damaged, or another version wrote the folder.
     """
+    _refuse_incomplete(folder)
     try:
         found = "".join(f"{files.sha256(folder / name)}  {name}\n" for name in WRITTEN)
         recorded = (folder / SUMS).read_text(encoding="utf-8")
         described = files.read_json(folder / MANIFEST)
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder}: no exported model ({error}); run `distilrec export`") from None
+        raise DataError(f"{folder} is damaged ({error}); export again") from None
     for line in sorted(set(found.splitlines()) - set(recorded.splitlines())):
         name = line.split("  ")[1]
         raise DataError(f"{folder / name} is damaged: {SUMS} has another sum; export it again")
@@ -112,3 +119,15 @@ def read(folder: Path) -> Manifest:
         return Manifest(**described)
     except TypeError as error:
         raise DataError(f"{folder / MANIFEST}: no manifest ({error}); export again") from None
+
+
+def _refuse_incomplete(folder: Path) -> None:
+    """Refuse what is no folder, no exported one, or one that has lost a file."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; `distilrec export` writes one")
+    missing = [name for name in (*WRITTEN, SUMS) if not (folder / name).is_file()]
+    if {MANIFEST, GRAPH, SUMS} <= set(missing):
+        raise DataError(f"{folder}: no exported model; `distilrec export` writes one")
+    if missing:
+        are = "is" if len(missing) == 1 else "are"
+        raise DataError(f"{folder} is damaged: {', '.join(missing)} {are} missing; export again")

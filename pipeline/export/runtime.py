@@ -65,9 +65,7 @@ def start(graph: bytes, threads: int = 1) -> "InferenceSession":
     try:
         import onnxruntime  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
-        raise PipelineError(
-            "onnxruntime is not installed; run `pip install 'distilrec[serve]'`"
-        ) from None
+        raise PipelineError(f"onnxruntime is not installed; {exported.INSTALL}") from None
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -101,12 +99,13 @@ def ask(folder: Path, words: Sequence[str], count: int, offer: Path | None) -> A
     """Return what an exported model answers to items given by identifier or title.
 
     Raises:
-        DataError: the folder cannot be used, or an item is not in its catalogue.
+        DataError: the folder cannot be used, a cell is given, or an item is not in its catalogue.
         PipelineError: ONNX Runtime is not installed.
     """
     if not words:
         raise DataError("no item is given; name at least one by its identifier or title")
     loaded = load(folder)
+    _refuse_cell(words, loaded.manifest)
     session = [find_item(loaded.catalog, word) for word in words]
     every = None if offer is None else read_offer(offer)
     wanted = count if every is None else loaded.manifest.n_items
@@ -116,3 +115,12 @@ def ask(folder: Path, words: Sequence[str], count: int, offer: Path | None) -> A
         schema={"item_index": pl.Int32, "score": pl.Float64},
     ).filter(pl.col("score").is_finite())
     return assembled(loaded.catalog, session, ranked, count, every)
+
+
+def _refuse_cell(words: Sequence[str], manifest: exported.Manifest) -> None:
+    """Refuse words that begin with a cell, as they do without a folder."""
+    place = (manifest.dataset, manifest.backbone, manifest.recipe)
+    alike = sum(word == part for word, part in zip(words, place, strict=False))
+    if alike > 1:
+        given = " ".join(words[:4])
+        raise DataError(f"--from has its model, so no cell is given: leave out '{given}'")

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from pipeline.report.groups import metric_name
+from pipeline.report.names import setting_words
 from pipeline.report.sources import Figures, Sources
 
 STUDIES = {
@@ -103,7 +104,7 @@ def _line(one: Figures) -> Line:
 
 
 def _called(method: str, setting: dict[str, float | str]) -> str:
-    words = ", ".join(f"{key} {value}" for key, value in setting.items())
+    words = ", ".join(setting_words(setting))
     return f"{method} ({words})" if words else method
 
 

@@ -34,6 +34,17 @@ class Group:
         best = self.best[MAIN]
         return [name for name, figures in self.models.items() if figures[MAIN].mean == best]
 
+    @property
+    def without_student(self) -> bool:
+        """Whether ``hybrid`` is ``itemknn_titles``: every figure of quality is the same."""
+        mixture, counting = self.models.get("hybrid"), self.models.get("itemknn_titles")
+        if mixture is None or counting is None:
+            return False
+        return all(
+            (mixture[one].mean, mixture[one].sd) == (counting[one].mean, counting[one].sd)
+            for one in self.metrics
+        )
+
 
 def groups(found: dict[Cell, Metrics]) -> list[Group]:
     """Return a group for each dataset, backbone and recipe, in the run's order."""

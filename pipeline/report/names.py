@@ -1,5 +1,6 @@
 """What the names of models and methods mean, and the kind each belongs to."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -56,6 +57,14 @@ NAMES = {
 }
 """In the order of every table: the dumb ones first."""
 
+SETTINGS = {
+    "bytes_an_item": ("pruned to {} bytes an item", "pruned"),
+    "bits": ("{} bits a number", "int{}"),
+    "dimension": ("d {}", "d={}"),
+    "d": ("d {}", "d={}"),
+}
+"""What a setting is called, in a sentence and beside a point."""
+
 COLOURS = {
     "popularity": "#8a8a8a",
     "itemknn": "#b07d2b",
@@ -103,6 +112,16 @@ def kind(name: str) -> str:
 def words(name: str) -> str:
     """Return what a name means, or nothing where that is not known."""
     return NAMES[name].words if name in NAMES else ""
+
+
+def setting_words(setting: Mapping[str, float | str]) -> list[str]:
+    """Return what a model's settings are called, a setting that is not known by its own name."""
+    return [SETTINGS.get(key, (f"{key} {{}}",))[0].format(of) for key, of in setting.items()]
+
+
+def setting_label(setting: Mapping[str, float | str]) -> list[str]:
+    """Return the same in as few letters as stand beside a point."""
+    return [SETTINGS.get(key, ("", "{}"))[1].format(of) for key, of in setting.items()]
 
 
 def ordered(names: set[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.evaluation import results
 from pipeline.evaluation.frontier import on_frontier
 from pipeline.report.charts import Chart, Spec, chart, log_scale, named, quantity, tooltip
-from pipeline.report.names import KINDS, kind
+from pipeline.report.names import KINDS, kind, setting_label, setting_words
 from pipeline.report.sources import Figures, Sources, models_of
 
 METRIC = "ndcg@10"
@@ -74,11 +74,11 @@ def _of_grid(model: Figures) -> Point:
 def _point(
     method: str, backbone: str, recipe: str, size: float, quality: float, setting: dict[str, Any]
 ) -> Point:
-    words = [method, *(f"{key} {value}" for key, value in setting.items()), backbone, recipe]
+    words = [method, *setting_words(setting), backbone, recipe]
     return {
         "method": method,
         "name": " ".join(word for word in words if word),
-        "short": " ".join([method, *(f"{key}={value}" for key, value in setting.items())]),
+        "short": ", ".join([method, *setting_label(setting)]),
         "kind": kind(method),
         "recipe": recipe or "no recipe",
         "bytes": size,
@@ -146,9 +146,15 @@ def _labels(best: list[Point]) -> dict[str, str]:
             and last["quality"] - point["quality"] < NEAR * height
         )
         if not near:
-            found[point["name"]] = ", ".join(one["short"] for one in of)
+            found[point["name"]] = "; ".join(_label(one, best) for one in of)
             last = point
     return found
+
+
+def _label(point: Point, best: list[Point]) -> str:
+    """Return a point's name, with its recipe if another's point would have the same name."""
+    recipes = {one["recipe"] for one in best if one["short"] == point["short"]}
+    return f"{point['short']} ({point['recipe']})" if len(recipes) > 1 else str(point["short"])
 
 
 def _names(where: str, place: Spec) -> Spec:

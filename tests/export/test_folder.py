@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from pipeline import files
 from pipeline.cli import app
-from pipeline.errors import DataError, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.export import exporting, runtime
 from pipeline.export import folder as exported
 from pipeline.export.exporting import Summary
@@ -242,10 +242,23 @@ def test_a_changed_byte_is_noticed(name: str, made: tuple[Path, Summary], tmp_pa
 def test_a_missing_file_is_noticed(name: str, made: tuple[Path, Summary], tmp_path: Path) -> None:
     folder = copied(made[0], tmp_path / "copy")
     (folder / name).unlink()
-    with pytest.raises(DataError, match="no exported model") as caught:
+    with refused(f"{folder} is damaged: {name} is missing; export again"):
         runtime.ask(folder, WORDS, 3, None)
-    assert name in str(caught.value)
-    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_or_holds_something_else_is_called_that(tmp_path: Path) -> None:
+    with refused("shop-studnt: no such folder; `distilrec export` writes one"):
+        runtime.ask(tmp_path / "shop-studnt", WORDS, 3, None)
+    (tmp_path / exported.README).write_text("# Mine")
+    with refused(f"{tmp_path}: no exported model; `distilrec export` writes one"):
+        runtime.ask(tmp_path, WORDS, 3, None)
+
+
+def test_a_cell_beside_a_folder_is_refused_as_one(made: tuple[Path, Summary]) -> None:
+    cell = [CELL.dataset, CELL.backbone, CELL.recipe, str(CELL.seed)]
+    given = " ".join(cell)
+    with refused(f"--from has its model, so no cell is given: leave out '{given}'"):
+        runtime.ask(made[0], [*cell, *WORDS], 3, None)
 
 
 def test_a_folder_of_another_form_is_not_read(made: tuple[Path, Summary], tmp_path: Path) -> None:
@@ -282,12 +295,12 @@ def test_packages_that_are_not_installed_name_the_extra(
     made: tuple[Path, Summary], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, paths: Paths
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with refused(r"onnxruntime is not installed; run `pip install 'distilrec\[serve\]'`"):
+    with refused(r"onnxruntime is not installed; run `pip install '.\[serve\]'` in the project's"):
         runtime.ask(made[0], WORDS, 3, None)
     monkeypatch.delitem(sys.modules, "pipeline.export.graph")
     monkeypatch.delattr("pipeline.export.graph")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with refused(r"onnx is not installed; run `pip install 'distilrec\[serve\]'`"):
+    with refused(r"onnx is not installed; run .*, or `pip install 'distilrec\[serve\]'`"):
         exporting.graph_of(model("fpmc", "strong"), None, int8=False)  # type: ignore[arg-type]
 
 

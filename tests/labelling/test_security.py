@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from pipeline.labelling.parse import PARSER_VERSION
 from pipeline.labelling.prompt import BLANKS, UNSEEN, clean
 from pipeline.params import Params
 from pipeline.paths import Paths, cells
-from pipeline.report import page
+from pipeline.report import page, sources
 from pipeline.stages import hints, label, labelled
 from pipeline.tables import CATALOG, DIFFICULTY, LABELLED, RECORDED_RANKINGS, SELECTED, SESSIONS
 from tests.labelling.conftest import DATASET, StartStub, Stub, paying
 from tests.labelling.hostile_titles import HOSTILE, MARKUP
+from tests.report import made_up
 
 SHOWN = 30  # candidates of a session
 SESSION_COUNT = -(-len(HOSTILE) // SHOWN)
@@ -189,8 +191,9 @@ def test_no_file_is_named_after_a_title(
         assert [name for name in names if not SAFE_NAME.fullmatch(name)] == []
 
 
-def test_the_page_escapes_what_it_shows(paths: Paths) -> None:
-    text = page.render(" ".join(MARKUP), paths, {})
+def test_the_page_escapes_what_it_shows(tmp_path: Path) -> None:
+    found = sources.read(made_up.parameters(), made_up.project(tmp_path))
+    text = page.render(replace(found, title=" ".join(MARKUP)))
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     for piece in ("<script>alert", "<img src=x", "<svg onload", "<iframe", "</title><h1>"):
         assert piece not in text

@@ -169,6 +169,16 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(
     assert wide == 0
 
 
+def test_tables_need_no_scrolling_on_a_wide_screen(browser: Chromium) -> None:
+    browser.run(OPEN_ALL)
+    wide = (
+        "[...document.querySelectorAll('.wide')].filter((one) => one.scrollWidth > one.clientWidth)"
+        ".map((one) => one.getAttribute('aria-label'))"
+    )
+    assert browser.run("document.querySelectorAll('.wide').length") > 4
+    assert browser.run(wide) == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_is_told_from_its_ground(browser: Chromium, page: Path, scheme: str) -> None:
     browser.screen(1280, scheme=scheme)

@@ -153,6 +153,15 @@ def test_a_real_dataset_is_not_called_synthetic(tmp_path: Path) -> None:
     assert "ynthetic" not in rendered(paths, dataset="movielens-1m")
 
 
+def test_a_mixture_without_a_student_is_called_that(paths: Paths) -> None:
+    words = "no weight"
+    assert words not in part(paths, "results")
+    metrics = files.read_json(paths.metrics(CELLS[0]))
+    metrics["models"]["hybrid"] = metrics["models"]["itemknn_titles"] | {"bytes": 99_000}
+    files.write_json(paths.metrics(CELLS[0]), metrics)
+    assert part(paths, "results").count(words) == 1
+
+
 def test_columns_go_by_cutoff_and_then_recall_ndcg_mrr(paths: Paths) -> None:
     head = re.findall(r'<th scope="col">([\w@]+)</th>', part(paths, "results"))
     wanted = ["model", "Recall@5", "Recall@10", "NDCG@10", "MRR@10", "parameters", "kB"]

@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline import files
 from pipeline.paths import Cell, Paths
 from pipeline.report import plots, sources
+from pipeline.report.names import setting_label, setting_words
 from pipeline.report.plane import Plane, planes
 from tests.report import made_up
 
@@ -91,8 +92,30 @@ def test_equal_models_share_a_name_and_near_ones_do_without(tmp_path: Path) -> N
     drawn = made(paths).chart.spec["data"]["values"]
     assert {row["method"]: row["label"] for row in drawn} == {
         "popularity": "popularity",
-        "student": "student, distilled",
+        "student": "student; distilled",
         "distilled": None,
         "itemknn": None,
         "teacher": "teacher",
     }
+
+
+def test_points_of_two_recipes_are_named_by_recipe(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    cell(paths, "published", {"popularity": (500, 0.01), "hybrid": (2_000, 0.2)})
+    cell(paths, "strong", {"popularity": (500, 0.01), "hybrid": (9_000, 0.4)})
+    drawn = made(paths).chart.spec["data"]["values"]
+    assert {row["name"]: row["label"] for row in drawn} == {
+        "popularity": "popularity",
+        "hybrid fpmc published": "hybrid (published)",
+        "hybrid fpmc strong": "hybrid (strong)",
+    }
+
+
+def test_settings_have_words_and_not_the_names_of_parameters() -> None:
+    pruned, small = {"bytes_an_item": 20}, {"bits": 8, "dimension": 10}
+    assert setting_words(pruned) == ["pruned to 20 bytes an item"]
+    assert setting_label(pruned) == ["pruned"]
+    assert setting_words(small) == ["8 bits a number", "d 10"]
+    assert setting_label(small) == ["int8", "d=10"]
+    assert setting_words({"rate": 0.5}) == ["rate 0.5"]
+    assert setting_label({"form": "pruned"}) == ["pruned"]
