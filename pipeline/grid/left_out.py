@@ -7,6 +7,9 @@ from pipeline import files
 from pipeline.grid.units import TUNING_BACKBONE, Entry
 from pipeline.grid.workplace import Grid
 
+FEW = 6
+"""Methods that are named as those that are kept are fewer."""
+
 
 def remember(grid: Grid, wanted: set[str], kept: set[str]) -> None:
     """Write down what a run leaves out; what an earlier one left out of another part stays so.
@@ -29,14 +32,19 @@ def of(grid: Grid, entries: Sequence[Entry]) -> set[str]:
 def in_words(grid: Grid, entries: Sequence[Entry], left: set[str]) -> str | None:
     """Return what is left out, study by study; none if nothing is.
 
+    A model that two studies show counts with the first.
+
     Args:
         grid: knows the keys.
         entries: of which something may be left out.
         left: the keys of what is.
     """
-    parts: dict[str, list[tuple[Entry, bool]]] = {}
+    first: dict[str, Entry] = {}
     for one in entries:
-        parts.setdefault(_part(one), []).append((one, grid.keys.of(one.unit) in left))
+        first.setdefault(grid.keys.of(one.unit), one)
+    parts: dict[str, list[tuple[Entry, bool]]] = {}
+    for key, one in first.items():
+        parts.setdefault(_part(one), []).append((one, key in left))
     told = [
         f"{part} ({', '.join(_of_part(pairs))})"
         for part, pairs in parts.items()
@@ -62,11 +70,19 @@ def _of_part(pairs: Sequence[tuple[Entry, bool]]) -> list[str]:
     some = dict.fromkeys(
         f"some {_method(one)[0]}" for one, is_left in others if is_left and one.unit.seed in kept
     )
-    anywhere = {method for method, _ in there}
-    names = dict.fromkeys(
-        f"{method} of {dataset}" if method in anywhere else method for method, dataset in gone
-    )
+    names = _names(gone, [_method(one) for one, is_left in pairs if not is_left])
     return [*names, *(f"seed {one}" for one in sorted(seeds)), *some]
+
+
+def _names(gone: Sequence[tuple[str, str]], there: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the methods that are gone, or those that are not where they are few."""
+    kept = list(dict.fromkeys(method for method, _ in there))
+    names = dict.fromkeys(
+        f"{method} of {dataset}" if method in kept else method for method, dataset in gone
+    )
+    if len(kept) < min(len(names), FEW) and not any(method in kept for method, _ in gone):
+        return [f"all but {' and '.join(kept)}"]
+    return list(names)
 
 
 def _method(entry: Entry) -> tuple[str, str]:

@@ -50,6 +50,22 @@ def test_methods_seeds_and_whole_studies_are_named_once(grid: Grid) -> None:
     assert told(grid, listed, labels[:1]) == f"{start}labels (some exact)"
 
 
+def test_what_is_left_is_named_where_it_is_less(grid: Grid) -> None:
+    listed = table(*(replace(STUDENT, method=name) for name in ("student", "exact", "de", "ftd")))
+    assert str(told(grid, listed, listed[1:])).endswith(": table (all but student)")
+    assert str(told(grid, listed, listed[2:])).endswith(": table (de, ftd)")
+
+
+def test_a_model_of_two_studies_is_named_with_the_first(grid: Grid) -> None:
+    own = SHIPPED.training.recipes["strong"].student.dimension
+    widths = [
+        Entry("dimensions", replace(STUDENT, setting=(("dimension", width),))) for width in (4, own)
+    ]
+    listed = [*table(STUDENT), *widths]
+    assert grid.keys.of(widths[1].unit) == grid.keys.of(STUDENT)
+    assert str(told(grid, listed, widths[:1])).endswith(": dimensions (all)")
+
+
 def test_a_dataset_is_named_where_a_method_is_left_out_of_it_alone(grid: Grid) -> None:
     units = [STUDENT, replace(STUDENT, method="de")]
     listed = table(*units, *(replace(one, dataset="b") for one in units))
@@ -62,7 +78,7 @@ def test_the_words_stay_short_whatever_is_left_out_of_the_quick_grid(grid: Grid)
     listed = entries(EXTENTS["quick"], scope, ("popularity", "itemknn"))
     for kept in range(len(listed)):
         gone = keys(grid, listed[kept:]) - keys(grid, listed[:kept])
-        assert len(str(left_out.in_words(grid, listed, gone))) < 400
+        assert len(str(left_out.in_words(grid, listed, gone))) < 320
 
 
 def test_what_was_left_out_of_another_part_stays_so_until_it_is_asked_for(grid: Grid) -> None:
