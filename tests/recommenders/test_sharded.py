@@ -31,6 +31,7 @@ from tests.recommenders.toys import OWN, ROLE, SHIPPED, fit_params, untrained
 CELL = Cell("made", "fpmc", "strong", 1)
 ITEMS, SESSIONS_MADE = 3_000, 8_000
 RAY = ComputeParams(engine="ray", shards=2, workers=2, memory_gigabytes=0.2)
+pytestmark = pytest.mark.xdist_group("ray")  # one start of Ray serves them all
 
 
 @given(st.integers(0, 300), st.integers(1, 40), st.integers(1, 12))
@@ -95,10 +96,11 @@ def through_ray(paths: Paths) -> Run:
     """Return what both stages write in one start of Ray."""
     if importlib.util.find_spec("ray") is None:
         pytest.skip("the extra `ray` is not installed")
+    others = set(psutil.Process().children(recursive=True))  # of tests that ran before
     with sharded.engine(RAY) as over, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sharded, "engine", lambda _: nullcontext(over))
         files = written(as_made(SHIPPED), paths)
-        started = psutil.Process().children(recursive=True)
+        started = list(set(psutil.Process().children(recursive=True)) - others)
         addresses = frozenset(one for process in started for one in ends(process))
     _, left = psutil.wait_procs(started, timeout=10)
     return Run(files, addresses, left)
