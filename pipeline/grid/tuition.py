@@ -159,7 +159,7 @@ class Tuition:
             return self._measured(learned.model, learned.log, facts)
         described = self.grid.model_folder(replace(self.unit, method="teacher", setting=()))
         description = described / "model.json"
-        size = 4 * learned.numbers + learned.index_bytes + description.stat().st_size
+        size = learned.bytes + description.stat().st_size
         dimension = files.read_json(description)["role"]["dimension"]
         known = {"dimension": dimension, "parameters": learned.numbers, "bytes": size, **facts}
         sessions = self.paths.sessions(self.cell.dataset)
