@@ -82,9 +82,25 @@ class Experts(nn.Module):
         generator = seeds.torch_generator(self._seed, "gumbel", self._kind, step)
         noise = gumbel((len(student), EXPERTS), generator).to(student.device)
         asked = shares(teacher @ self.selection, noise, temperature(step, self._annealing))  # M E
-        hidden = torch.relu(student @ self.first + self.first_offsets)  # M E*H
-        each = hidden.view(len(student), EXPERTS, -1) * asked[:, :, None]
-        return each.flatten(1) @ self.second + asked @ self.second_offsets
+        return self.mixed(student, asked)
+
+    def mixed(self, student: Tensor, asked: Tensor) -> Tensor:
+        """Return the experts' estimates by their shares, of those asked.  # M Ds, M E -> M Dt."""
+        experts, rows = asked.T.nonzero(as_tuple=True)
+        entities = torch.split(student[rows], torch.bincount(experts, minlength=EXPERTS).tolist())
+        weights = zip(
+            self.first.view(student.shape[1], EXPERTS, -1).unbind(1),
+            self.first_offsets.view(EXPERTS, -1),
+            self.second.view(EXPERTS, -1, self.second.shape[1]),
+            self.second_offsets,
+            strict=True,
+        )
+        estimates = [
+            torch.addmm(offset, torch.relu(torch.addmm(bend, some, first)), second)
+            for some, (first, bend, second, offset) in zip(entities, weights, strict=True)
+        ]
+        weighted = torch.cat(estimates) * asked[rows, experts, None]
+        return weighted.new_zeros(len(student), weighted.shape[1]).index_add(0, rows, weighted)
 
     def error(self, entities: Entities, step: int) -> Tensor:
         """Return how far what the experts make of the student is from the teacher."""

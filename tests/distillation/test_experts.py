@@ -1,6 +1,7 @@
 """Experts: who is asked, how hard, and what they answer."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -80,6 +81,31 @@ def test_the_one_expert_that_is_asked_answers() -> None:
     expected = inner @ asked.second[hidden] + asked.second_offsets[one]
     assert torch.allclose(asked(own, teacher, 5), expected, atol=1e-5)
     assert asked.groups(teacher).tolist() == [one] * 4
+
+
+@pytest.mark.parametrize("heat", [1.0, 0.1, 1e-3])
+def test_the_experts_that_are_asked_answer_as_one_product_of_matrices_would(heat: float) -> None:
+    asked = experts()
+    with torch.no_grad():
+        asked.second_offsets.normal_()
+        asked.first_offsets.normal_()
+    own, logits = torch.randn(40, 8), torch.randn(40, EXPERTS)
+    noise = gumbel((40, EXPERTS), torch.Generator().manual_seed(3))
+
+    def gradients(answered: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
+        inputs = [one.clone().requires_grad_() for one in (own, logits)]
+        wanted = shares(inputs[1], noise, heat)
+        answer = answered(inputs[0], wanted)
+        learnt = (asked.first, asked.first_offsets, asked.second, asked.second_offsets)
+        return [answer, *torch.autograd.grad(answer.square().sum(), (*inputs, *learnt))]
+
+    def product(student: Tensor, wanted: Tensor) -> Tensor:
+        hidden = torch.relu(student @ asked.first + asked.first_offsets)
+        each = hidden.view(40, EXPERTS, -1) * wanted[:, :, None]
+        return each.flatten(1) @ asked.second + wanted @ asked.second_offsets
+
+    for found, expected in zip(gradients(asked.mixed), gradients(product), strict=True):
+        assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
 def test_the_squared_error_is_a_mean_over_entities_of_squared_distances() -> None:
