@@ -39,6 +39,29 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (text + "\n").encode())
 
 
+def write_json_rows(path: Path, value: Any) -> None:
+    """Write ``value`` as `write_json` does, each item of a list on one line: long tables."""
+    write_bytes(path, (_rows(value, "") + "\n").encode())
+
+
+def _rows(value: Any, margin: str) -> str:
+    inner = margin + "  "
+    if isinstance(value, dict) and value:
+        lines = [f"{_line(key)}: {_rows(value[key], inner)}" for key in sorted(value)]
+        return _block("{", [inner + line for line in lines], margin + "}")
+    if isinstance(value, list) and value:
+        return _block("[", [inner + _line(item) for item in value], margin + "]")
+    return _line(value)
+
+
+def _block(first: str, lines: list[str], last: str) -> str:
+    return "\n".join([first, ",\n".join(lines), last])
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
 def read_json(path: Path) -> Any:
     """Return the JSON value in ``path``."""
     return json.loads(path.read_text(encoding="utf-8"))

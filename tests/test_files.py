@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,24 @@ def test_equal_values_give_equal_json_bytes(tmp_path: Path) -> None:
     files.write_json(tmp_path / "b", {"a": ["é", None], "b": 1})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert files.read_json(tmp_path / "a") == {"a": ["é", None], "b": 1}
+
+
+def test_json_by_rows_is_the_same_value_with_each_item_of_a_list_on_one_line(
+    tmp_path: Path,
+) -> None:
+    value: dict[str, Any] = {
+        "b": {"rows": [{"y": "é", "x": [1, {}]}, {}]},
+        "a": [],
+        "c": {},
+        "d": None,
+    }
+    files.write_json_rows(tmp_path / "a", value)
+    assert files.read_json(tmp_path / "a") == value
+    lines = (tmp_path / "a").read_text(encoding="utf-8").splitlines()
+    assert '      {"x": [1, {}], "y": "é"},' in lines
+    assert len(lines) == 11
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json_rows(tmp_path / "b", {"mean": [float("nan")]})
 
 
 def test_json_ends_with_a_newline_and_keeps_letters_readable(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def write(grid: Grid, entries: Sequence[Entry], project: Paths) -> None:
     content = content_of(grid, entries, done)
     for dataset in content["datasets"]:
         _write_tables(grid, done, dataset, project.grid_ranks(grid.name, dataset))
-    files.write_json(project.grid_figures(grid.name), content)
+    files.write_json_rows(project.grid_figures(grid.name), content)
 
 
 def _run_of(grid: Grid, entry: Entry) -> Run:
