@@ -13,7 +13,8 @@ from benchmarks.naive import ranks_by_sorting
 from benchmarks.record import record
 from benchmarks.training import in_turns
 from benchmarks.workload import Workload, published
-from pipeline.params import TrainingParams, read_params
+from pipeline.params import read_params
+from pipeline.params.training import TrainingParams
 from pipeline.paths import Paths
 from pipeline.recommenders import ranking, recipes, registry
 

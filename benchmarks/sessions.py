@@ -46,7 +46,7 @@ def ours(path: Path, out: Path) -> None:
 
     from pipeline.interactions.cutting import cut_sessions  # noqa: PLC0415
     from pipeline.interactions.readers.own_log import read_own_log  # noqa: PLC0415
-    from pipeline.params import LogParams, SessionsParams  # noqa: PLC0415
+    from pipeline.params.interactions import LogParams, SessionsParams  # noqa: PLC0415
 
     params = SessionsParams(
         cut="day", gap_minutes=30, timezone="UTC", repeats="first", min_events=FEWEST,

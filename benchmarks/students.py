@@ -22,7 +22,9 @@ from benchmarks.accuracy import ROOT as ACCURACY
 from benchmarks.record import record
 from pipeline import seeds
 from pipeline.errors import PipelineError
-from pipeline.params import FitParams, FpmcParams, RoleParams, read_params
+from pipeline.params import read_params
+from pipeline.params.backbones import FpmcParams
+from pipeline.params.training import FitParams, RoleParams
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import recipes, registry
 from pipeline.recommenders.base import EmbeddingRecommender, Recommender

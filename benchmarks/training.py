@@ -15,7 +15,8 @@ import torch
 from benchmarks.naive import NaiveLoop
 from benchmarks.record import record
 from benchmarks.workload import Workload, published
-from pipeline.params import RoleParams, TrainingParams, read_params
+from pipeline.params import read_params
+from pipeline.params.training import RoleParams, TrainingParams
 from pipeline.paths import Paths
 from pipeline.recommenders import recipes, registry, training
 

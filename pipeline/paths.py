@@ -6,7 +6,8 @@ from itertools import product
 from pathlib import Path
 
 from pipeline.errors import ParamsError
-from pipeline.params import Params, RunParams
+from pipeline.params import Params
+from pipeline.params.run import RunParams
 
 
 @dataclass(frozen=True, order=True)

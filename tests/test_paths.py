@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.params import RunParams
+from pipeline.params.run import RunParams
 from pipeline.paths import Cell, Paths, cells
 
 CELL = Cell("tiny", "fpmc", "strong", 1)

@@ -30,7 +30,8 @@ from pipeline.labelling.request import Answer, Request
 from pipeline.labelling.stores.identity import project_identity
 from pipeline.labelling.stores.journal import AnswerFile, Journal, LineFile
 from pipeline.labelling.stores.ledger import SUFFIX, Ledger
-from pipeline.params import LabelTransportParams, read_params
+from pipeline.params import read_params
+from pipeline.params.labelling import LabelTransportParams
 from pipeline.paths import Paths
 
 TRACES = 1_000

@@ -25,7 +25,7 @@ from pipeline import seeds
 from pipeline.distillation import masks
 from pipeline.distillation.material import Learned, Material
 from pipeline.distillation.student import Lesson
-from pipeline.params import RoleParams
+from pipeline.params.training import RoleParams
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.recipes import recipe_loss, validation_ndcg
 from pipeline.recommenders.training import Schedule, fit

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pipeline.distillation.pairs import Pairs
 from pipeline.distillation.student import Lesson
-from pipeline.params import RoleParams
+from pipeline.params.training import RoleParams
 from pipeline.recommenders.base import EmbeddingRecommender
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from pipeline import seeds
 from pipeline.distillation.losses import in_batch_pairwise, uniform_pairwise
 from pipeline.distillation.pairs import Pairs
-from pipeline.params import DistillRecipeParams, FitParams
+from pipeline.params.distillation import DistillRecipeParams
+from pipeline.params.training import FitParams
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.batches import SessionBatches
 from pipeline.recommenders.recipes import recipe_loss, validation_ndcg

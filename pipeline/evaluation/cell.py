@@ -9,7 +9,7 @@ import polars as pl
 from pipeline import seeds
 from pipeline.evaluation.intervals import paired_difference
 from pipeline.evaluation.metrics import Ranks, figures, ndcg
-from pipeline.params import EvaluateParams
+from pipeline.params.evaluation import EvaluateParams
 
 COMPARED = (("distilled", "student"), ("distilled", "control"))
 MAIN_CUTOFF = 10

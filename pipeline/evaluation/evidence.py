@@ -13,7 +13,7 @@ from pipeline.errors import DataError
 from pipeline.evaluation import areas, comparisons, noise, slices, two_level
 from pipeline.evaluation.frontier import on_frontier
 from pipeline.evaluation.runs import Arm, Run, arms, metric_names
-from pipeline.params import EvaluateParams
+from pipeline.params.evaluation import EvaluateParams
 
 __all__ = ["Run", "figures"]
 

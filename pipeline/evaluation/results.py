@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.errors import DataError
-from pipeline.params import RunParams
+from pipeline.params.run import RunParams
 from pipeline.paths import Cell, Paths, cells
 
 MODELS = (

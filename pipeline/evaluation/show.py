@@ -20,7 +20,7 @@ from pipeline.evaluation.results import (
     undistilled,
     without_student,
 )
-from pipeline.params import RunParams
+from pipeline.params.run import RunParams
 from pipeline.paths import Cell, Paths, cells
 
 SHOWN = ("recall@10", "recall@20", "ndcg@10", "mrr@10")

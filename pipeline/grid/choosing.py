@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline import seeds
 from pipeline.grid.units import Unit, select_of, selection_of
-from pipeline.params import Params, SelectParams
+from pipeline.params import Params
+from pipeline.params.selection import SelectParams
 from pipeline.selection import choice, sampling
 
 COUNTS = (50, 100, 200, 300, 400, 500, 750, 1000, 2000)

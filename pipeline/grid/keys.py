@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.grid.units import COUNTING, Unit, needs, select_of
-from pipeline.params import Params, RecipeParams
+from pipeline.params import Params
+from pipeline.params.training import RecipeParams
 
 Digests = Mapping[str, str]
 

@@ -10,7 +10,7 @@ from pipeline.distillation.pairs import Pairs
 from pipeline.distillation.student import Lesson, distil
 from pipeline.grid.units import Unit
 from pipeline.grid.workplace import Grid
-from pipeline.params import RoleParams
+from pipeline.params.training import RoleParams
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.recipes import by_part, train, validation_ndcg

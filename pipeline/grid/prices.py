@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.params import LabelParams
+from pipeline.params.labelling import LabelParams
 
 
 @dataclass(frozen=True)

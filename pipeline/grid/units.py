@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from pipeline.params import Params, SelectParams
+from pipeline.params import Params
+from pipeline.params.selection import SelectParams
 from pipeline.paths import Cell
 
 Setting = tuple[tuple[str, float | str], ...]

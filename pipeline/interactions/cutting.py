@@ -8,7 +8,7 @@ import polars as pl
 
 from pipeline.errors import ParamsError
 from pipeline.interactions.ordering import in_order
-from pipeline.params import SessionsParams
+from pipeline.params.interactions import SessionsParams
 
 MINUTE = 60 * 1_000_000
 MOMENT = pl.Datetime("us", "UTC")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import DataError
-from pipeline.params import DatasetParams
+from pipeline.params.interactions import DatasetParams
 from pipeline.paths import Paths
 
 LINKED_ABOVE = 1_000_000_000

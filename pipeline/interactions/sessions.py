@@ -12,7 +12,7 @@ from pipeline.interactions.cutting import cut_sessions
 from pipeline.interactions.source import CutLog, RawLog, Source
 from pipeline.interactions.splitting import PARTS, split
 from pipeline.interactions.tabular import Fault
-from pipeline.params import SessionsParams
+from pipeline.params.interactions import SessionsParams
 from pipeline.tables import DROPPED
 
 REPEATED = "item repeated in its session"

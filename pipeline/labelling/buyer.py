@@ -33,7 +33,7 @@ from pipeline.labelling.stores.identity import project_identity, refuse_unsure
 from pipeline.labelling.stores.journal import Journal, LineFile
 from pipeline.labelling.stores.ledger import SUFFIX, Ledger
 from pipeline.labelling.stores.store import Store
-from pipeline.params import LabelParams, LabelTransportParams
+from pipeline.params.labelling import LabelParams, LabelTransportParams
 from pipeline.paths import Paths
 
 

@@ -16,7 +16,8 @@ from pipeline.labelling.prompt import hints_request
 from pipeline.labelling.providers.base import Context, Provider
 from pipeline.labelling.request import Case, Request
 from pipeline.labelling.stores.store import Store
-from pipeline.params import HintsParams, Params
+from pipeline.params import Params
+from pipeline.params.labelling import HintsParams
 from pipeline.paths import Cell, Paths, cells
 from pipeline.tables import CATALOG, DIFFICULTY, RECORDED_RANKINGS, SELECTED, SESSIONS
 

@@ -11,7 +11,7 @@ from pipeline.labelling import plan
 from pipeline.labelling.parse import read_hints
 from pipeline.labelling.prompt import HINT_LENGTH, clean
 from pipeline.labelling.request import Request, words_of
-from pipeline.params import LabelParams
+from pipeline.params.labelling import LabelParams
 from pipeline.paths import Cell
 from pipeline.tables import HINTS
 

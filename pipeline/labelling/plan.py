@@ -19,7 +19,7 @@ from pipeline.labelling.prompt import NO_HINTS, SOME_HINTS
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
 from pipeline.labelling.stores.store import IDENTITY
-from pipeline.params import LabelParams
+from pipeline.params.labelling import LabelParams
 
 NOTES = re.compile(re.escape(SOME_HINTS) + r'- ".*"(?:\n- ".*")*')
 INDEX = ("key", *IDENTITY, "outcome", "response_sha256")

@@ -20,7 +20,7 @@ from pipeline import seeds
 from pipeline.errors import ParamsError
 from pipeline.labelling.request import Case, Request, subject_of
 from pipeline.labelling.schema import response_format
-from pipeline.params import HintsParams, LabelParams
+from pipeline.params.labelling import HintsParams, LabelParams
 
 TITLE_LENGTH = 160
 HINT_LENGTH = 400

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.params import AttenMixerParams, FitParams, RoleParams
+from pipeline.params.backbones import AttenMixerParams
+from pipeline.params.training import FitParams, RoleParams
 from pipeline.recommenders.base import EmbeddingRecommender
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.params import FitParams, RoleParams
+from pipeline.params.training import FitParams, RoleParams
 
 
 @runtime_checkable

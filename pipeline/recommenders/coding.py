@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pipeline import seeds
-from pipeline.params import FitParams
+from pipeline.params.training import FitParams
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.batches import SessionBatches
 from pipeline.recommenders.product_codes import (

@@ -5,7 +5,7 @@ from itertools import product
 from torch import Tensor
 
 from pipeline import console
-from pipeline.params import CountingParams
+from pipeline.params.training import CountingParams
 from pipeline.recommenders.batches import SessionBatches
 from pipeline.recommenders.itemknn import (
     Form,

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from pipeline import seeds
 from pipeline.errors import DataError
-from pipeline.params import DifficultyParams, TrainingParams
+from pipeline.params.selection import DifficultyParams
+from pipeline.params.training import TrainingParams
 from pipeline.paths import Cell
 from pipeline.recommenders import ranking, sharded
 from pipeline.recommenders.base import EmbeddingRecommender

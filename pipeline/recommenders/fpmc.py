@@ -10,7 +10,8 @@ a residual linear map follows.
 import torch
 from torch import Tensor, nn
 
-from pipeline.params import FitParams, FpmcParams, RoleParams
+from pipeline.params.backbones import FpmcParams
+from pipeline.params.training import FitParams, RoleParams
 from pipeline.recommenders.base import EmbeddingRecommender
 
 

@@ -7,7 +7,8 @@ hidden state to the table's width, and the recipe's loss in place of TOP1.
 import torch
 from torch import Tensor, nn
 
-from pipeline.params import FitParams, Gru4RecParams, RoleParams
+from pipeline.params.backbones import Gru4RecParams
+from pipeline.params.training import FitParams, RoleParams
 from pipeline.recommenders.base import EmbeddingRecommender
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline import seeds
 from pipeline.errors import DataError, ParamsError
-from pipeline.params import FitParams, RoleParams, TrainingParams
+from pipeline.params.training import FitParams, RoleParams, TrainingParams
 from pipeline.paths import Cell
 from pipeline.recommenders import losses, ranking, registry, training
 from pipeline.recommenders.base import EmbeddingRecommender

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from pipeline import files
 from pipeline.errors import DataError, ParamsError
-from pipeline.params import BackboneParams, FitParams, RoleParams, Section
+from pipeline.params.backbones import BackboneParams
+from pipeline.params.base import Section
+from pipeline.params.training import FitParams, RoleParams
 from pipeline.recommenders.attenmixer import AttenMixer
 from pipeline.recommenders.base import EmbeddingRecommender, Recommender
 from pipeline.recommenders.fpmc import Fpmc

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.errors import ParamsError
-from pipeline.params import FitParams, RoleParams, SasRecParams
+from pipeline.params.backbones import SasRecParams
+from pipeline.params.training import FitParams, RoleParams
 from pipeline.recommenders.base import EmbeddingRecommender
 
 

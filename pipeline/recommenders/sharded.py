@@ -22,7 +22,7 @@ import polars as pl
 import torch
 
 from pipeline.errors import ParamsError, PipelineError
-from pipeline.params import ComputeParams
+from pipeline.params.run import ComputeParams
 
 Work = Callable[[pl.DataFrame], pl.DataFrame]
 LOOPBACK = "127.0.0.1"

@@ -11,7 +11,8 @@ scores. (The form in ALKDRec's public code, which leaves both tanh branches unus
 import torch
 from torch import Tensor, nn
 
-from pipeline.params import FitParams, RoleParams, StampParams
+from pipeline.params.backbones import StampParams
+from pipeline.params.training import FitParams, RoleParams
 from pipeline.recommenders.base import EmbeddingRecommender
 
 

@@ -7,7 +7,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from pipeline.params import HybridParams
+from pipeline.params.distillation import HybridParams
 from pipeline.recommenders.batches import SessionBatches
 from pipeline.recommenders.hybrid import StudentShares
 from pipeline.recommenders.itemknn_titles import ItemKnnTitles

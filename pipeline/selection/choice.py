@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import DataError, ParamsError
-from pipeline.params import SelectParams
+from pipeline.params.selection import SelectParams
 from pipeline.selection import maxmin, sampling, strategies
 from pipeline.selection.maxmin import Floats, Game, Policy
 from pipeline.selection.sampling import Draw, Places

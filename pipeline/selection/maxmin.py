@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ParamsError
-from pipeline.params import SelectParams
+from pipeline.params.selection import SelectParams
 
 Floats = NDArray[np.float64]
 

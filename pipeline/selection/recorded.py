@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.errors import DataError
-from pipeline.params import SelectParams
+from pipeline.params.selection import SelectParams
 from pipeline.selection.choice import Choice, by_rank, require
 
 

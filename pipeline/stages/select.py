@@ -16,7 +16,8 @@ import polars as pl
 from pipeline import files, seeds
 from pipeline.errors import ParamsError
 from pipeline.evaluation import plots
-from pipeline.params import Params, SelectParams
+from pipeline.params import Params
+from pipeline.params.selection import SelectParams
 from pipeline.paths import Cell, Paths
 from pipeline.selection import choice, recorded
 from pipeline.selection.maxmin import Floats, Game

@@ -13,7 +13,8 @@ from pipeline.interactions.recorded import Recorded, recorded
 from pipeline.interactions.sessions import Made, make_sessions
 from pipeline.interactions.source import Source
 from pipeline.interactions.splitting import PARTS
-from pipeline.params import Params, SelectParams
+from pipeline.params import Params
+from pipeline.params.selection import SelectParams
 from pipeline.paths import Paths
 
 

@@ -5,7 +5,8 @@ import pytest
 from benchmarks import catalogue, ranking, training
 from benchmarks.record import COLUMNS
 from benchmarks.workload import made
-from pipeline.params import TrainingParams, read_params
+from pipeline.params import read_params
+from pipeline.params.training import TrainingParams
 from pipeline.paths import Paths
 from pipeline.recommenders import checkpoint
 

@@ -12,7 +12,7 @@ from pipeline.distillation import student as subject
 from pipeline.distillation.losses import in_batch_pairwise, uniform_pairwise
 from pipeline.distillation.pairs import Pairs
 from pipeline.distillation.student import Lesson, continue_training, distil
-from pipeline.params import DistillRecipeParams
+from pipeline.params.distillation import DistillRecipeParams
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.recipes import recipe_loss, validation_ndcg
 from pipeline.recommenders.training import batch_of, weights_of

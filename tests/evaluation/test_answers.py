@@ -7,7 +7,7 @@ import pytest
 from pipeline.evaluation.answers import answers, probability, signed
 from pipeline.evaluation.evidence import figures
 from pipeline.evaluation.multiple import holm
-from pipeline.params import EvaluateParams
+from pipeline.params.evaluation import EvaluateParams
 from tests.evaluation.made_runs import labels_study, made_sessions, table
 
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.evaluation import metrics
 from pipeline.evaluation.evidence import Run, figures, rounded
-from pipeline.params import EvaluateParams
+from pipeline.params.evaluation import EvaluateParams
 from tests.evaluation.made_runs import everything, made_sessions, run, table
 
 PARAMS = EvaluateParams(cutoffs=(5, 10, 20), bootstrap_draws=200)

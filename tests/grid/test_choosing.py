@@ -12,7 +12,8 @@ from pipeline import seeds
 from pipeline.errors import DataError
 from pipeline.grid.choosing import choose, steps, walk
 from pipeline.grid.units import CONTROLS, POLICIES, RIVALS, SELECTIONS, Unit
-from pipeline.params import Params, SelectParams
+from pipeline.params import Params
+from pipeline.params.selection import SelectParams
 from pipeline.selection import choice, sampling
 from tests.recommenders.toys import SHIPPED
 

@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from pipeline.interactions.source import NO_TITLES, CutLog, RawLog
-from pipeline.params import SessionsParams
+from pipeline.params.interactions import SessionsParams
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ParamsError
 from pipeline.interactions.cutting import cut_sessions
-from pipeline.params import SessionsParams
+from pipeline.params.interactions import SessionsParams
 from tests.interactions.build import DAY, HOUR, SECOND, Row, events, rows, session_params
 
 NIGHT = 1_000 * DAY + 23 * HOUR

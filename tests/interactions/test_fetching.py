@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.interactions import fetching
 from pipeline.interactions.fetching import local_place, raw_files, take, unpack
-from pipeline.params import DatasetParams
+from pipeline.params.interactions import DatasetParams
 from pipeline.paths import Paths
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.interactions.readers.own_log import read_own_log
-from pipeline.params import LogParams
+from pipeline.params.interactions import LogParams
 
 EVENTS = [("ann", "g1", 1_700_000_000), ("bob", "g2", 1_700_000_060), ("ann", "g2", 1_700_000_120)]
 HEADER = "user_id,item_id,time\n"

@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.interactions.readers import READERS, read_source
 from pipeline.interactions.source import CutLog, RawLog
-from pipeline.params import DatasetParams
+from pipeline.params.interactions import DatasetParams
 
 
 def raw(reader: str, folder: Path) -> RawLog:

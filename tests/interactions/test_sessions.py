@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.errors import DataError
 from pipeline.interactions import sessions as rules
 from pipeline.interactions.sessions import Made, make_sessions
-from pipeline.params import SessionsParams
+from pipeline.params.interactions import SessionsParams
 from tests.interactions.build import DAY, Row, busy_days, cut_log, raw_log, session_params
 
 

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from pipeline.labelling.providers.base import Context
-from pipeline.params import LabelParams, LabelTransportParams, Params, read_params
+from pipeline.params import Params, read_params
+from pipeline.params.labelling import LabelParams, LabelTransportParams
 from pipeline.paths import Paths, cells
 from pipeline.tables import CATALOG, DIFFICULTY, RECORDED_RANKINGS, SELECTED, SESSIONS
 

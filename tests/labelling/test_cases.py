@@ -7,7 +7,8 @@ import polars as pl
 
 from pipeline.labelling.cases import wanted_hints
 from pipeline.labelling.providers.base import Context
-from pipeline.params import HintsParams, Params
+from pipeline.params import Params
+from pipeline.params.labelling import HintsParams
 from pipeline.paths import Paths, cells
 from pipeline.tables import DIFFICULTY
 from tests.labelling.conftest import DATASET, difficulty

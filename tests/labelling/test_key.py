@@ -14,7 +14,8 @@ from pipeline.labelling.prompt import hints_request, ranking_request
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.providers.openai_compatible import OpenAICompatible
 from pipeline.labelling.request import Case
-from pipeline.params import HintsParams, LabelParams, Params
+from pipeline.params import Params
+from pipeline.params.labelling import HintsParams, LabelParams
 from pipeline.paths import Paths
 from tests.labelling.conftest import ITEM_SESSIONS
 from tests.labelling.test_prompt import LABEL

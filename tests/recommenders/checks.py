@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.params import FitParams
+from pipeline.params.training import FitParams
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.popularity import Popularity

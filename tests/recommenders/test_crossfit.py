@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.errors import DataError
-from pipeline.params import DifficultyParams
+from pipeline.params.selection import DifficultyParams
 from pipeline.paths import Cell
 from pipeline.recommenders import crossfit
 from pipeline.recommenders.base import EmbeddingRecommender

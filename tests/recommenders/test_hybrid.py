@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.params import HybridParams
+from pipeline.params.distillation import HybridParams
 from pipeline.recommenders import hybrid, registry
 from pipeline.recommenders.base import Recommender
 from pipeline.recommenders.hybrid import Hybrid, StudentShares, mixed

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.params import CountingParams
+from pipeline.params.training import CountingParams
 from pipeline.recommenders import registry
 from pipeline.recommenders.batches import SessionBatches
 from pipeline.recommenders.counting import choose_itemknn

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError
-from pipeline.params import CountingParams
+from pipeline.params.training import CountingParams
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import Recommender
 from pipeline.recommenders.batches import SessionBatches

@@ -9,7 +9,7 @@ import torch
 
 from pipeline import seeds
 from pipeline.errors import DataError, ParamsError
-from pipeline.params import FitParams
+from pipeline.params.training import FitParams
 from pipeline.paths import Cell
 from pipeline.recommenders import recipes, training
 from pipeline.recommenders.losses import in_batch_bpr, sampled_softmax, softmax_cross_entropy

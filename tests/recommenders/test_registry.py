@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load as load_tensors
 
 from pipeline.errors import DataError, ParamsError
-from pipeline.params import BackboneParams
+from pipeline.params.backbones import BackboneParams
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import EmbeddingRecommender, Recommender
 from tests.recommenders.toys import Fixed, trained

@@ -20,7 +20,8 @@ from polars.testing import assert_frame_equal
 
 from benchmarks.workload import made
 from pipeline.errors import ParamsError, PipelineError
-from pipeline.params import ComputeParams, Params
+from pipeline.params import Params
+from pipeline.params.run import ComputeParams
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import ranking, registry, sharded
 from pipeline.recommenders.crossfit import SESSIONS_AT_ONCE

@@ -8,15 +8,15 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pipeline.params import (
-    BackboneParams,
+from pipeline.params import read_params
+from pipeline.params.backbones import BackboneParams
+from pipeline.params.base import Section
+from pipeline.params.training import (
     FitParams,
     RecipeParams,
     RoleParams,
-    Section,
     SharedTrainingParams,
     TrainingParams,
-    read_params,
 )
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import EmbeddingRecommender

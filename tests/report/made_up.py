@@ -11,7 +11,8 @@ from pipeline import files
 from pipeline.evaluation import evidence
 from pipeline.evaluation.evidence import Run
 from pipeline.evaluation.results import MODELS
-from pipeline.params import EvaluateParams, Params, read_params
+from pipeline.params import Params, read_params
+from pipeline.params.evaluation import EvaluateParams
 from pipeline.paths import Cell, Paths
 from pipeline.tables import CATALOG, LABELLED, SELECTED, SESSIONS
 from tests.evaluation import made_runs

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from pipeline.errors import DataError, ParamsError
-from pipeline.params import SelectParams, read_params
+from pipeline.params import read_params
+from pipeline.params.selection import SelectParams
 from pipeline.selection import lp, recorded
 from pipeline.selection.choice import Choice, by_rank, choose
 from pipeline.selection.maxmin import Game, exact, worst_case

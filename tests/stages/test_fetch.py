@@ -12,7 +12,8 @@ import pytest
 
 from pipeline import files
 from pipeline.errors import ParamsError
-from pipeline.params import DatasetParams, Params, read_params
+from pipeline.params import Params, read_params
+from pipeline.params.interactions import DatasetParams
 from pipeline.paths import Paths
 from pipeline.stages import fetch
 

@@ -10,7 +10,7 @@ from pipeline.interactions.readers.lastfm import read_lastfm
 from pipeline.interactions.readers.movielens import read_movielens_1m, read_movielens_100k
 from pipeline.interactions.readers.own_log import read_own_log
 from pipeline.interactions.source import Source
-from pipeline.params import DatasetParams
+from pipeline.params.interactions import DatasetParams
 
 READERS: dict[str, Callable[[Path], Source]] = {
     "movielens-100k": read_movielens_100k,

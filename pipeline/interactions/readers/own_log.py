@@ -16,7 +16,7 @@ from pipeline.interactions.textfiles import (
     scan_json_lines,
     scan_table,
 )
-from pipeline.params import LogParams
+from pipeline.params.interactions import LogParams
 
 
 def read_own_log(folder: Path, log: LogParams) -> RawLog:

@@ -34,7 +34,7 @@ from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
 from pipeline.labelling.stores.journal import LineFile
 from pipeline.labelling.stores.ledger import Ledger
-from pipeline.params import LabelTransportParams
+from pipeline.params.labelling import LabelTransportParams
 
 FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 2.0, 60.0, 1.5  # seconds between looks
 SAFE = (

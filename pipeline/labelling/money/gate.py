@@ -9,7 +9,7 @@ from pipeline.errors import SpendRefused
 from pipeline.labelling.money.budget import completion_bound, most_of, prompt_bytes
 from pipeline.labelling.money.prices import Price, price_of, table_version
 from pipeline.labelling.request import Request
-from pipeline.params import LabelParams, LabelTransportParams
+from pipeline.params.labelling import LabelParams, LabelTransportParams
 
 BYTES_PER_TOKEN = 3.5  # of our prompts, for estimates only; a bound uses 1
 TOKENS_PER_LABEL = 6  # `"C12",` in the answer

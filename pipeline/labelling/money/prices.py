@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipeline.params import LabelParams, LabelTransportParams
+from pipeline.params.labelling import LabelParams, LabelTransportParams
 
 if TYPE_CHECKING:  # the table takes 0.2 s to load, and only those who pay need it
     from genai_prices.types import ModelInfo, ModelPrice

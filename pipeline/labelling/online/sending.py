@@ -28,7 +28,7 @@ from pipeline.labelling.request import Answer, Request
 from pipeline.labelling.stores import store
 from pipeline.labelling.stores.journal import SYNC_SECONDS, LineFile
 from pipeline.labelling.stores.ledger import Ledger
-from pipeline.params import LabelTransportParams
+from pipeline.params.labelling import LabelTransportParams
 
 LONGEST_SHOWN = 300  # characters of a service's words on a terminal
 HOPELESS = 10  # failures one after another, none answered between, end the run

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from pipeline.errors import ParamsError
 from pipeline.labelling.providers.base import Context, Provider
-from pipeline.params import LabelParams
+from pipeline.params.labelling import LabelParams
 
 PROVIDERS = {
     "similarity": "offline stand-in, no LLM",

@@ -8,7 +8,7 @@ from typing import Protocol
 import polars as pl
 
 from pipeline.labelling.request import Answer, Case, Request
-from pipeline.params import LabelParams, LabelTransportParams
+from pipeline.params.labelling import LabelParams, LabelTransportParams
 
 
 @dataclass(frozen=True)

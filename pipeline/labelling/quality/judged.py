@@ -19,7 +19,7 @@ from pipeline.labelling.providers.base import Context
 from pipeline.labelling.rankings import Ranked
 from pipeline.labelling.request import Case, Request
 from pipeline.labelling.stores.store import Store
-from pipeline.params import LabelParams
+from pipeline.params.labelling import LabelParams
 from pipeline.tables import LABEL_RANKS
 
 Row = dict[str, Any]

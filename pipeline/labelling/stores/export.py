@@ -18,7 +18,7 @@ from pipeline.labelling.providers.replay import recorded_for
 from pipeline.labelling.rankings import read_row
 from pipeline.labelling.request import subject_of
 from pipeline.labelling.stores.store import LABELLER, reaching
-from pipeline.params import LabelParams
+from pipeline.params.labelling import LabelParams
 from pipeline.paths import Paths
 from pipeline.tables import CATALOG, SESSIONS
 

@@ -9,7 +9,7 @@ from pipeline.errors import SpendRefused
 from pipeline.labelling.money.budget import most_of
 from pipeline.labelling.money.gate import dollars, estimate, gate
 from pipeline.labelling.money.prices import Price
-from pipeline.params import LabelParams, LabelTransportParams
+from pipeline.params.labelling import LabelParams, LabelTransportParams
 from tests.labelling.money.test_budget import ASKED
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.labelling.money.prices import Price, price_of, table_version
-from pipeline.params import LabelParams, LabelTransportParams
+from pipeline.params.labelling import LabelParams, LabelTransportParams
 
 TIERED = Price(2.0, 10.0, cached=0.5, longer=((1_000, Price(4.0, 5.0, cached=1.0)),))
 

@@ -25,7 +25,7 @@ from pipeline.labelling.request import Answer, Case, Request
 from pipeline.labelling.stores import ledger
 from pipeline.labelling.stores.journal import Journal, LineFile
 from pipeline.labelling.stores.ledger import Ledger
-from pipeline.params import LabelTransportParams
+from pipeline.params.labelling import LabelTransportParams
 from tests.labelling.buy_many import requests
 from tests.labelling.online.test_limiter import Seen, fullest, rate
 from tests.labelling.travel import travel

@@ -22,7 +22,8 @@ from pipeline.labelling.quality.judged import Answers, label_ranks
 from pipeline.labelling.rankings import read_row
 from pipeline.labelling.request import Answer, Case
 from pipeline.labelling.stores import store
-from pipeline.params import DifficultyParams, Params
+from pipeline.params import Params
+from pipeline.params.selection import DifficultyParams
 from pipeline.paths import Cell, Paths, cells
 from pipeline.recommenders.crossfit import Judged, judge, judge_by_folds
 from pipeline.recommenders.recipes import train_role
