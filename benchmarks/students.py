@@ -29,7 +29,7 @@ from pipeline.paths import Cell, Paths
 from pipeline.recommenders import recipes, registry
 from pipeline.recommenders.base import EmbeddingRecommender, Recommender
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.coding import Coding, code
+from pipeline.recommenders.compact.coding import Coding, code
 from pipeline.recommenders.hybrid import StudentShares
 from pipeline.recommenders.ranking import ndcg_at_10, target_ranks
 from pipeline.recommenders.training import Schedule, fit

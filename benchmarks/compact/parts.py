@@ -21,11 +21,11 @@ from pipeline import console
 from pipeline.recommenders import ranking, registry
 from pipeline.recommenders.base import Recommender
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.counting import counting_within
+from pipeline.recommenders.counting.itemknn_titles import titles_of
+from pipeline.recommenders.counting.making import counting_within
+from pipeline.recommenders.counting.packing import pack_texts
 from pipeline.recommenders.halves import weighing_half
 from pipeline.recommenders.hybrid import PARTS, Hybrid, StudentShares, mixed
-from pipeline.recommenders.itemknn_titles import titles_of
-from pipeline.recommenders.packing import pack_texts
 from pipeline.recommenders.weights import Weights, chosen, grid
 
 

@@ -11,13 +11,13 @@ from pipeline.params import Params
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import registry
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.counting import choose_titles
+from pipeline.recommenders.compact.quantised import Quantised
+from pipeline.recommenders.counting.itemknn import ItemKnn
+from pipeline.recommenders.counting.itemknn_titles import ItemKnnTitles
+from pipeline.recommenders.counting.making import choose_titles
+from pipeline.recommenders.counting.titles import texts_of
 from pipeline.recommenders.halves import without_weighing
-from pipeline.recommenders.itemknn import ItemKnn
-from pipeline.recommenders.itemknn_titles import ItemKnnTitles
-from pipeline.recommenders.quantised import Quantised
 from pipeline.recommenders.recipes import train_role
-from pipeline.recommenders.titles import texts_of
 from pipeline.tables import CATALOG, SESSIONS
 
 PATHS = Paths(Path(".cache/compact"))

@@ -17,9 +17,9 @@ from pipeline.grid.store import Result
 from pipeline.grid.units import Unit
 from pipeline.grid.workplace import Grid
 from pipeline.recommenders import registry
-from pipeline.recommenders.counting import HEAD_BYTES, counting_within
-from pipeline.recommenders.itemknn import ItemKnn
-from pipeline.recommenders.quantised import Quantised
+from pipeline.recommenders.compact.quantised import Quantised
+from pipeline.recommenders.counting.itemknn import ItemKnn
+from pipeline.recommenders.counting.making import HEAD_BYTES, counting_within
 from pipeline.recommenders.recipes import by_part
 from pipeline.tables import SESSIONS
 

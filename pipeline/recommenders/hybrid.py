@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.recommenders.base import EmbeddingRecommender
-from pipeline.recommenders.itemknn_titles import counts_of, titles_of
+from pipeline.recommenders.compact.quantised import Quantised
+from pipeline.recommenders.counting.itemknn_titles import counts_of, titles_of
+from pipeline.recommenders.counting.packing import pack_numbers
+from pipeline.recommenders.counting.stored_counts import numbers_in, popularity_in
 from pipeline.recommenders.mixture import Mixture, Part
-from pipeline.recommenders.packing import pack_numbers
-from pipeline.recommenders.quantised import Quantised
-from pipeline.recommenders.stored_counts import numbers_in, popularity_in
 
 PARTS = ("counts", "titles", "students")
 RANGE = 2**14

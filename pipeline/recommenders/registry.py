@@ -18,14 +18,14 @@ from pipeline.params.base import Section
 from pipeline.params.training import FitParams, RoleParams
 from pipeline.recommenders.attenmixer import AttenMixer
 from pipeline.recommenders.base import EmbeddingRecommender, Recommender
+from pipeline.recommenders.compact.product_codes import read_tensors
+from pipeline.recommenders.compact.quantised import dequantise
+from pipeline.recommenders.counting.itemknn import ItemKnn
+from pipeline.recommenders.counting.itemknn_titles import ItemKnnTitles
+from pipeline.recommenders.counting.popularity import Popularity
 from pipeline.recommenders.fpmc import Fpmc
 from pipeline.recommenders.gru4rec import Gru4Rec
 from pipeline.recommenders.hybrid import Hybrid, of_student
-from pipeline.recommenders.itemknn import ItemKnn
-from pipeline.recommenders.itemknn_titles import ItemKnnTitles
-from pipeline.recommenders.popularity import Popularity
-from pipeline.recommenders.product_codes import read_tensors
-from pipeline.recommenders.quantised import dequantise
 from pipeline.recommenders.sasrec import SasRec
 from pipeline.recommenders.stamp import Stamp
 from pipeline.recommenders.training import set_weights, weights_of

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from pipeline.params.distillation import HybridParams
 from pipeline.recommenders.batches import SessionBatches
+from pipeline.recommenders.counting.itemknn_titles import ItemKnnTitles
+from pipeline.recommenders.counting.titles import TitleCosines
 from pipeline.recommenders.hybrid import StudentShares
-from pipeline.recommenders.itemknn_titles import ItemKnnTitles
 from pipeline.recommenders.ranking import gains_at_10, ranks_of_mixtures
-from pipeline.recommenders.titles import TitleCosines
 
 Weights = tuple[float, float, float]
 """Of counts, titles and students."""

@@ -11,10 +11,10 @@ import torch
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.recommenders import registry
-from pipeline.recommenders.counting import choose_itemknn, choose_titles
-from pipeline.recommenders.popularity import Popularity
+from pipeline.recommenders.counting.making import choose_itemknn, choose_titles
+from pipeline.recommenders.counting.popularity import Popularity
+from pipeline.recommenders.counting.titles import texts_of
 from pipeline.recommenders.recipes import by_part
-from pipeline.recommenders.titles import texts_of
 from pipeline.tables import CATALOG, SESSIONS
 
 

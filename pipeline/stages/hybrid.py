@@ -11,12 +11,12 @@ from pipeline.params import Params
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import registry
 from pipeline.recommenders.batches import SessionBatches
+from pipeline.recommenders.compact.quantised import Quantised
+from pipeline.recommenders.counting.itemknn_titles import titles_of
+from pipeline.recommenders.counting.packing import pack_texts
+from pipeline.recommenders.counting.titles import texts_of
 from pipeline.recommenders.halves import weighing_half
 from pipeline.recommenders.hybrid import StudentShares, mixed
-from pipeline.recommenders.itemknn_titles import titles_of
-from pipeline.recommenders.packing import pack_texts
-from pipeline.recommenders.quantised import Quantised
-from pipeline.recommenders.titles import texts_of
 from pipeline.recommenders.weights import choose_weights
 from pipeline.tables import CATALOG, SESSIONS
 

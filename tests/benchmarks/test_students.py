@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import students
 from benchmarks.students import Material
-from pipeline.recommenders.coding import Coding
+from pipeline.recommenders.compact.coding import Coding
 from pipeline.recommenders.ranking import target_ranks
 from tests.recommenders.toys import N_ITEMS, ROLE, chain_parts, fit_params
 

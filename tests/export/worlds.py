@@ -17,7 +17,7 @@ from pipeline.export.served import Served
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import EmbeddingRecommender
-from pipeline.recommenders.popularity import Popularity
+from pipeline.recommenders.counting.popularity import Popularity
 from pipeline.tables import CATALOG
 from tests.recommenders.toys import N_ITEMS, OWN, ROLE, fit_params
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.params.training import FitParams
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import EmbeddingRecommender
-from pipeline.recommenders.popularity import Popularity
+from pipeline.recommenders.counting.popularity import Popularity
 from pipeline.recommenders.ranking import ndcg_at_10, target_ranks
 from pipeline.recommenders.recipes import recipe_loss, train
 from pipeline.recommenders.training import weights_of

@@ -12,13 +12,13 @@ import torch
 from pipeline.params.distillation import HybridParams
 from pipeline.recommenders import hybrid, registry
 from pipeline.recommenders.base import Recommender
+from pipeline.recommenders.compact.quantised import Quantised
+from pipeline.recommenders.counting.itemknn_titles import ItemKnnTitles, titles_of
+from pipeline.recommenders.counting.packing import pack_texts
 from pipeline.recommenders.hybrid import Hybrid, StudentShares, mixed
-from pipeline.recommenders.itemknn_titles import ItemKnnTitles, titles_of
-from pipeline.recommenders.packing import pack_texts
-from pipeline.recommenders.quantised import Quantised
 from pipeline.recommenders.ranking import gains_at_10, target_ranks
 from pipeline.recommenders.weights import Choice, choose_weights
-from tests.recommenders.test_itemknn_titles import chosen
+from tests.recommenders.counting.test_itemknn_titles import chosen
 from tests.recommenders.toys import N_ITEMS, SHIPPED, batches, chain_parts, padded, trained
 
 TEXTS = [f"{('red', 'blue', 'green')[place % 3]} car {place // 8}" for place in range(N_ITEMS)]

@@ -12,8 +12,8 @@ from pipeline.errors import DataError, ParamsError
 from pipeline.params.training import FitParams
 from pipeline.paths import Cell
 from pipeline.recommenders import recipes, training
+from pipeline.recommenders.counting.popularity import Popularity
 from pipeline.recommenders.losses import in_batch_bpr, sampled_softmax, softmax_cross_entropy
-from pipeline.recommenders.popularity import Popularity
 from pipeline.recommenders.ranking import ndcg_at_10, target_ranks
 from pipeline.recommenders.recipes import (
     by_part,

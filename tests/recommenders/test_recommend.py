@@ -11,10 +11,10 @@ from pipeline.errors import DataError
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import registry
 from pipeline.recommenders.answers import Answer, find_item, read_offer, show
-from pipeline.recommenders.counting import choose_itemknn, choose_titles
-from pipeline.recommenders.popularity import Popularity
+from pipeline.recommenders.counting.making import choose_itemknn, choose_titles
+from pipeline.recommenders.counting.popularity import Popularity
+from pipeline.recommenders.counting.titles import texts_of
 from pipeline.recommenders.recommend import answer, ask
-from pipeline.recommenders.titles import texts_of
 from pipeline.tables import CATALOG
 from tests.recommenders.toys import SHIPPED, batches
 

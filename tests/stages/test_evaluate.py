@@ -14,7 +14,7 @@ from pipeline.evaluation.metrics import ndcg
 from pipeline.params import Params, read_params
 from pipeline.paths import Cell, Paths
 from pipeline.recommenders import registry
-from pipeline.recommenders.popularity import Popularity
+from pipeline.recommenders.counting.popularity import Popularity
 from pipeline.stages import evaluate
 from pipeline.tables import (
     CATALOG,

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from pipeline.errors import DataError
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.itemknn import count_forward, popularity_of
-from pipeline.recommenders.packing import pack_numbers, unpack_numbers
+from pipeline.recommenders.counting.itemknn import count_forward, popularity_of
+from pipeline.recommenders.counting.packing import pack_numbers, unpack_numbers
 
 LEVELS = 255
 """Steps of a count's square root: small counts, of which there are most, are kept finer."""

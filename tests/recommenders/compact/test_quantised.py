@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load as load_tensors
 
 from pipeline.recommenders import registry
-from pipeline.recommenders.quantised import SCALES, Quantised, dequantise, quantise
+from pipeline.recommenders.compact.quantised import SCALES, Quantised, dequantise, quantise
 from pipeline.recommenders.training import weights_of
 from tests.recommenders.checks import SESSIONS, scores_of
 from tests.recommenders.toys import N_ITEMS, trained

@@ -11,7 +11,7 @@ from pipeline import seeds
 from pipeline.params.training import FitParams
 from pipeline.recommenders.base import EmbeddingRecommender
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.product_codes import (
+from pipeline.recommenders.compact.product_codes import (
     decode_tables,
     encode_tables,
     read_tensors,

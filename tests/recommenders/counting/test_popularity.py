@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from pipeline.recommenders import registry
-from pipeline.recommenders.popularity import Popularity
+from pipeline.recommenders.counting.popularity import Popularity
 from pipeline.recommenders.ranking import target_ranks, top_items
 from tests.recommenders.toys import batches, padded
 

@@ -8,8 +8,13 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from pipeline.errors import DataError
-from pipeline.recommenders.itemknn import both_ways, count_forward, count_pairs, popularity_of
-from pipeline.recommenders.stored_counts import (
+from pipeline.recommenders.counting.itemknn import (
+    both_ways,
+    count_forward,
+    count_pairs,
+    popularity_of,
+)
+from pipeline.recommenders.counting.stored_counts import (
     LEVELS,
     numbers_in,
     pack_pairs,

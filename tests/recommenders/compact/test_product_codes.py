@@ -11,8 +11,8 @@ from safetensors.torch import load as load_tensors
 
 from pipeline import files
 from pipeline.recommenders import registry
-from pipeline.recommenders.coding import Coded, Coding, code
-from pipeline.recommenders.product_codes import (
+from pipeline.recommenders.compact.coding import Coded, Coding, code
+from pipeline.recommenders.compact.product_codes import (
     BOOK,
     ProductCodes,
     encode_tables,

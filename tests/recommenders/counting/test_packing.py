@@ -6,7 +6,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.recommenders.packing import pack_numbers, pack_texts, unpack_numbers, unpack_texts
+from pipeline.recommenders.counting.packing import (
+    pack_numbers,
+    pack_texts,
+    unpack_numbers,
+    unpack_texts,
+)
 
 
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=50))

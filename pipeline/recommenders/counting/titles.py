@@ -17,7 +17,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from pipeline.recommenders.itemknn import to_length, weighed
+from pipeline.recommenders.counting.itemknn import to_length, weighed
 
 PIECES = (3, 4, 5)
 """Characters of a piece of a word."""

@@ -7,23 +7,23 @@ from torch import Tensor
 from pipeline import console
 from pipeline.params.training import CountingParams
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.itemknn import (
+from pipeline.recommenders.counting.itemknn import (
     Form,
     ItemKnn,
     both_ways,
     count_forward,
     popularity_of,
 )
-from pipeline.recommenders.itemknn_titles import (
+from pipeline.recommenders.counting.itemknn_titles import (
     ItemKnnTitles,
     counts_of,
     describe,
     titles_of,
     with_titles,
 )
-from pipeline.recommenders.packing import pack_texts
+from pipeline.recommenders.counting.packing import pack_texts
+from pipeline.recommenders.counting.stored_counts import pack_pairs, pack_sessions, pruned_to
 from pipeline.recommenders.ranking import ndcg_at_10, ranks_of_mixtures, target_ranks
-from pipeline.recommenders.stored_counts import pack_pairs, pack_sessions, pruned_to
 
 
 def choose_itemknn(

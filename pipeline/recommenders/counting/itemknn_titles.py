@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.recommenders.itemknn import Form, ItemKnn, both_ways, to_length
+from pipeline.recommenders.counting.itemknn import Form, ItemKnn, both_ways, to_length
+from pipeline.recommenders.counting.packing import unpack_texts
+from pipeline.recommenders.counting.stored_counts import numbers_in, unpack
+from pipeline.recommenders.counting.titles import TitleCosines
 from pipeline.recommenders.mixture import Mixture
-from pipeline.recommenders.packing import unpack_texts
-from pipeline.recommenders.stored_counts import numbers_in, unpack
-from pipeline.recommenders.titles import TitleCosines
 
 
 class CountShares:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.recommenders.titles import TitleCosines, features, pieces, texts_of, words_of
+from pipeline.recommenders.counting.titles import TitleCosines, features, pieces, texts_of, words_of
 from pipeline.tables import CATALOG
 from tests.recommenders.toys import padded
 

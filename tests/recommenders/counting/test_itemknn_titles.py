@@ -13,9 +13,9 @@ from pipeline.params.training import CountingParams
 from pipeline.recommenders import registry
 from pipeline.recommenders.base import Recommender
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.counting import choose_itemknn, choose_titles, counting_within
-from pipeline.recommenders.itemknn_titles import ItemKnnTitles
-from pipeline.recommenders.packing import pack_texts
+from pipeline.recommenders.counting.itemknn_titles import ItemKnnTitles
+from pipeline.recommenders.counting.making import choose_itemknn, choose_titles, counting_within
+from pipeline.recommenders.counting.packing import pack_texts
 from pipeline.recommenders.ranking import ndcg_at_10, ranks_of_mixtures, target_ranks, top_items
 from tests.recommenders.toys import SHIPPED, batches, padded
 

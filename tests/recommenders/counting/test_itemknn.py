@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pipeline.params.training import CountingParams
 from pipeline.recommenders import registry
 from pipeline.recommenders.batches import SessionBatches
-from pipeline.recommenders.counting import choose_itemknn
-from pipeline.recommenders.itemknn import Form, ItemKnn, count_pairs, popularity_of
+from pipeline.recommenders.counting.itemknn import Form, ItemKnn, count_pairs, popularity_of
+from pipeline.recommenders.counting.making import choose_itemknn
 from pipeline.recommenders.ranking import ndcg_at_10, target_ranks, top_items
 from tests.recommenders.toys import N_ITEMS, batches, chain_parts, padded
 

@@ -1,0 +1,1 @@
+"""Models that count: popularity, co-occurrence with titles or without, and their stored forms."""
