@@ -101,13 +101,14 @@ def _figures(name: GridName, dataset: OneDataset = None) -> None:
 def _show(
     name: GridName,
     study: Annotated[str, typer.Option(help="table, dimensions, labels, ...")] = "table",
+    than: Annotated[str, typer.Option(help="Compared with: student, random, ...")] = "student",
     as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,
 ) -> None:
     """Print a grid's methods with their figures and what may be said of them."""
     from pipeline.grid import tables  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
 
-    tables.show(name, study, Paths(Path()), as_json=as_json)
+    tables.show(name, study, than, Paths(Path()), as_json=as_json)
 
 
 def _run(

@@ -9,18 +9,24 @@ from pipeline.grid import figures
 from pipeline.grid.prepare import named
 from pipeline.paths import Paths
 
-REFERENCE = "student"
-"""Verdicts are those against it."""
 VERDICTS = {"more": "more", "less": "less", "not enough data to tell": "not told"}
+REVERSED = {"more": "less", "less": "more"}
 Row = Mapping[str, Any]
 
 
-def show(name: str, study: str, project: Paths, *, as_json: bool) -> None:
+def show(name: str, study: str, than: str, project: Paths, *, as_json: bool) -> None:
     """Print a study's models, dataset by dataset.
+
+    Args:
+        name: of the grid.
+        study: one of its studies.
+        than: the method that the others are compared with.
+        project: where its figures are.
+        as_json: print all its figures instead.
 
     Raises:
         DataError: the grid has no figures.
-        ParamsError: it has none of that study.
+        ParamsError: it has none of that study, or none compared with that method.
     """
     content = figures.read(project, named(name))
     if as_json:
@@ -31,25 +37,37 @@ def show(name: str, study: str, project: Paths, *, as_json: bool) -> None:
         raise ParamsError(
             f"'{study}' is not a study of these figures: {', '.join(sorted(studies))}"
         )
+    compared = compared_with(content, study)
+    if than not in compared:
+        raise ParamsError(
+            f"'{than}' is compared with nothing in the study '{study}': {', '.join(compared)}"
+        )
     for dataset, found in content["datasets"].items():
-        _show_dataset(dataset, study, found)
+        _show_dataset(dataset, study, than, found)
     _say(content)
 
 
-def _show_dataset(dataset: str, study: str, found: Mapping[str, Any]) -> None:
+def compared_with(content: Mapping[str, Any], study: str) -> list[str]:
+    """Return the methods that others of a study are compared with, by name."""
+    rows = [row for one in content["datasets"].values() for row in one["comparisons"]]
+    sides = {(row["ours"], row["theirs"]) for row in rows if row["study"] == study}
+    return sorted({method for pair in sides for method in pair})
+
+
+def _show_dataset(dataset: str, study: str, than: str, found: Mapping[str, Any]) -> None:
     models = [one for one in found["models"] if one["study"] == study]
     cells = dict.fromkeys((one["backbone"], one["recipe"]) for one in models)
     for backbone, recipe in cells:
         rows = [one for one in models if (one["backbone"], one["recipe"]) == (backbone, recipe)]
         words = " ".join(filter(None, (dataset, backbone or "counting", recipe)))
         console.table(
-            ("method", "seeds", "R@10", "+-", "N@10", "+-", "than student"),
-            [_row(one, found["comparisons"]) for one in rows],
+            ("method", "seeds", "R@10", "+-", "N@10", "+-", f"than {than}"),
+            [_row(one, found["comparisons"], than) for one in rows],
             title=f"{words} ({found['sessions']['test']:,} test sessions)",
         )
 
 
-def _row(model: Row, comparisons: list[Row]) -> tuple[str, ...]:
+def _row(model: Row, comparisons: list[Row], than: str) -> tuple[str, ...]:
     settings = " ".join(
         f"{name} {value:g}" if not isinstance(value, str) else f"{name} {value}"
         for name, value in model["setting"].items()
@@ -59,7 +77,7 @@ def _row(model: Row, comparisons: list[Row]) -> tuple[str, ...]:
     numbers = [
         text for metric in ("recall@10", "ndcg@10") for text in _figure(model["metrics"][metric])
     ]
-    return method, seeds, *numbers, next(_verdicts(model, comparisons), "")
+    return method, seeds, *numbers, next(_verdicts(model, comparisons, than), "")
 
 
 def _figure(metric: Mapping[str, float | None]) -> tuple[str, str]:
@@ -73,13 +91,17 @@ def _short(value: float) -> str:
     return f"{value:.4f}".removeprefix("0")
 
 
-def _verdicts(model: Row, comparisons: list[Row]) -> Iterator[str]:
-    """Yield what may be said of a model's NDCG@10 against the student's."""
+def _verdicts(model: Row, comparisons: list[Row], than: str) -> Iterator[str]:
+    """Yield what may be said of a model's NDCG@10 against another method's."""
     same = ("study", "backbone", "recipe", "setting")
     for one in comparisons:
-        alike = all(one[key] == model[key] for key in same) and one["ours"] == model["method"]
-        if alike and one["theirs"] == REFERENCE and one["metric"] == "ndcg@10":
-            yield f"{VERDICTS[one['verdict']]} {one['difference']:+.4f}"
+        if one["metric"] != "ndcg@10" or any(one[key] != model[key] for key in same):
+            continue
+        verdict, difference = str(one["verdict"]), one["difference"]
+        if (one["ours"], one["theirs"]) == (model["method"], than):
+            yield f"{VERDICTS[verdict]} {difference:+.4f}"
+        elif (one["ours"], one["theirs"]) == (than, model["method"]):
+            yield f"{VERDICTS[REVERSED.get(verdict, verdict)]} {-difference:+.4f}"
 
 
 def _say(content: Mapping[str, Any]) -> None:

@@ -1,0 +1,77 @@
+"""The tables of a terminal: a model's figures, and what may be said of it against another."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import files
+from pipeline.errors import ParamsError
+from pipeline.grid import tables
+from pipeline.paths import Paths
+
+PLACE = {"study": "table", "backbone": "fpmc", "recipe": "strong", "setting": {}}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Paths:
+    """A project with figures of two models, of which the second is better."""
+    metrics = {"recall@10": figure(0.2, 0.1, 0.3), "ndcg@10": figure(0.1, None, None)}
+    models = [
+        {**PLACE, "method": method, "seeds": 2, "draws": draws, "metrics": metrics}
+        for method, draws in (("exact", 1), ("random", 3), ("student", 1))
+    ]
+    compared = [
+        comparison("exact", "random", "less", -0.02),
+        comparison("random", "student", "more", 0.03),
+        comparison("exact", "student", "not enough data to tell", 0.01),
+    ]
+    found = {"sessions": {"test": 40}, "models": models, "comparisons": compared}
+    counted = {"grid": "quick", "finished": 3, "planned": 3, "cut": None}
+    paths = Paths(tmp_path)
+    files.write_json(paths.grid_figures("quick"), {**counted, "datasets": {"chains": found}})
+    return paths
+
+
+def figure(mean: float, low: float | None, high: float | None) -> dict[str, float | None]:
+    return {"mean": mean, "low": low, "high": high}
+
+
+def comparison(ours: str, theirs: str, verdict: str, difference: float) -> dict[str, Any]:
+    told = {"verdict": verdict, "difference": difference, "metric": "ndcg@10"}
+    return {**PLACE, "ours": ours, "theirs": theirs, **told}
+
+
+def lines(project: Paths, than: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    tables.show("quick", "table", than, project, as_json=False)
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_model_is_shown_with_its_intervals_half_and_what_may_be_said(
+    project: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lines(project, "student", capsys) == [
+        "chains fpmc strong (40 test sessions)",
+        "method seeds R@10 +- N@10 +- than student",
+        "exact 2 .2000 .1000 .1000 not told +0.0100",
+        "random 2x3 .2000 .1000 .1000 more +0.0300",
+        "student 2 .2000 .1000 .1000",
+    ]
+
+
+def test_against_another_method_a_comparison_is_read_from_its_side(
+    project: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lines(project, "random", capsys)[2:] == [
+        "exact 2 .2000 .1000 .1000 less -0.0200",
+        "random 2x3 .2000 .1000 .1000",
+        "student 2 .2000 .1000 .1000 less -0.0300",
+    ]
+    assert lines(project, "exact", capsys)[3] == "random 2x3 .2000 .1000 .1000 more +0.0200"
+
+
+def test_a_method_that_nothing_is_compared_with_is_refused_with_those_that_are(
+    project: Paths,
+) -> None:
+    with pytest.raises(ParamsError, match=r"'teacher' is compared .*: exact, random, student$"):
+        tables.show("quick", "table", "teacher", project, as_json=False)
