@@ -1,6 +1,7 @@
 """The served form against torch: the same answers, bytes, and milliseconds of one on one core.
 
-python -m benchmarks.serving parity    # 10,000 sessions of all parts, every backbone (long)
+python -m benchmarks.serving parity    # 10,000 sessions of all parts, every backbone (long);
+                                       # of some alone: parity amazon-games sasrec
 python -m benchmarks.serving           # bytes and latency, one session at a time (minutes)
 
 The models of FPMC are those of ``python -m benchmarks.accuracy`` where they are; the others, and
@@ -13,10 +14,11 @@ import hashlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,7 @@ SESSIONS, AT_ONCE, ORDERED = 10_000, 250, 10
 CALLS, WARMING, TOP = 1_000, 50, 10
 STEPS = 10
 STARTS = 5
+BACKBONE = attrgetter("backbone")
 DOCUMENT = Path("docs/serving.md")
 FIRST, LAST = "<!-- latency -->", "<!-- end of latency -->"
 
@@ -181,15 +184,27 @@ def not_by_score(items: Tensor, values: Tensor, scores: Tensor) -> int:
     return int((items != order + 1).sum())
 
 
-def parity() -> None:
-    """Compare, and record a dataset's backbone when its models are done."""
-    for dataset in (FILMS, GAMES):
-        for backbone, models in groupby(subjects(dataset), lambda one: one.backbone):
+def parity(asked: list[str]) -> None:
+    """Compare, and record a dataset's backbone when its models are done.
+
+    Args:
+        asked: datasets and backbones; of a kind that none is named of, all.
+    """
+    for dataset in chosen((FILMS, GAMES), asked):
+        every = {one: list(models) for one, models in groupby(subjects(dataset), BACKBONE)}
+        for backbone in chosen(every, asked):
             pairs = []
+            models = every[backbone]
             for subject in models:
                 pairs.append((compared(subject, int8=False), compared(subject, int8=True)))
                 console.note(f"{subject.name}: float32 {pairs[-1][0]}, int8 {pairs[-1][1]}")
             record(parity_rows(f"{dataset}, {backbone} in ONNX", pairs))
+
+
+def chosen(names: Iterable[str], asked: list[str]) -> list[str]:
+    """Return the names that are asked for, or all where none is."""
+    every = list(names)
+    return [one for one in every if one in asked] or every
 
 
 def parity_rows(name: str, pairs: list[Any]) -> list[dict[str, Any]]:
@@ -308,4 +323,4 @@ def table(lines: list[tuple[str, str, str, float, float, float, float]]) -> str:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    parity() if sys.argv[1:] == ["parity"] else measure()
+    parity(sys.argv[2:]) if sys.argv[1:2] == ["parity"] else measure()

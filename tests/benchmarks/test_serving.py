@@ -3,7 +3,14 @@
 import torch
 
 from benchmarks.record import COLUMNS
-from benchmarks.serving import latencies, latency_rows, not_by_score, out_of_order, table
+from benchmarks.serving import (
+    chosen,
+    latencies,
+    latency_rows,
+    not_by_score,
+    out_of_order,
+    table,
+)
 
 OURS = torch.tensor([[3.0, 2.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
 
@@ -44,3 +51,9 @@ def test_percentiles_are_in_milliseconds_and_every_call_is_timed() -> None:
     fifty, last = latencies([lambda: called.append(1)] * 60)
     assert 0 < fifty <= last
     assert len(called) == 60 + 50  # the first fifty warm up
+
+
+def test_of_names_those_asked_for_are_compared_or_all_where_none_is() -> None:
+    assert chosen(("films", "games"), ["games", "sasrec"]) == ["games"]
+    assert chosen(["fpmc", "sasrec"], ["games", "sasrec"]) == ["sasrec"]
+    assert chosen(("films", "games"), ["sasrec"]) == ["films", "games"]
