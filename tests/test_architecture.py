@@ -82,7 +82,7 @@ RUNNING = {"eval", "exec", "compile", "__import__", "breakpoint"}
 LOADING = {"torch.load", "np.load", "numpy.load"}
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
 OPENERS = {
-    "labelling.stores.store": "its parts",
+    "labelling.stores.parquet": "its parts",
     "tables": "tables",
     "interactions.tabular": "a dataset's files",
     "interactions.readers.already_cut": "a dataset's files",
@@ -90,7 +90,7 @@ OPENERS = {
     "recommenders.answers": "a file that a user names",
 }
 """Who opens Parquet files, and which."""
-ARROW = {"labelling.stores.store", "tables"}
+ARROW = {"labelling.stores.parquet", "tables"}
 """Who may use a library that opens them by other names."""
 
 

@@ -33,8 +33,8 @@ from benchmarks.record import record
 from pipeline.errors import LabelError
 from pipeline.labelling.money.budget import Budget
 from pipeline.labelling.stores import ledger
-from pipeline.labelling.stores.journal import LineFile
-from pipeline.labelling.stores.store import summary
+from pipeline.labelling.stores.lines import LineFile
+from pipeline.labelling.stores.summary import summary
 from tests.labelling.batch_world import Killed, Wire, World, asked
 
 COMMAND = "python -m benchmarks.labelling.batch"

@@ -25,8 +25,9 @@ from unittest import mock
 from pipeline.errors import PipelineError
 from pipeline.labelling.buyer import Buyer, Place
 from pipeline.labelling.request import Answer, Case, Request
-from pipeline.labelling.stores import journal, store
-from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores import table
+from pipeline.labelling.stores.journal import AnswerFile, Journal
+from pipeline.labelling.stores.lines import SYNC_ANSWERS, checked_lines, state_of
 from pipeline.labelling.stores.store import Store
 from pipeline.params import read_params
 from pipeline.paths import Paths
@@ -79,7 +80,7 @@ def answer_to(request: Request) -> Answer:
 
 def row(request: Request) -> dict[str, Any]:
     """Return the row of an answered request."""
-    return store.row(request, answer_to(request))
+    return table.row(request, answer_to(request))
 
 
 def hurt(content: bytes, chance: random.Random) -> bytes:
@@ -106,12 +107,12 @@ def silently_wrong(folder: Path, times: int, seed: int = SEED) -> Counter[str]:
     here, kept = Store(folder / "store"), Journal(folder / "journal")
     asked = requests(ROWS)
     for number in range(PARTS):
-        here.write(store.frame([row(one) for one in asked[number::PARTS]]))
+        here.write(table.frame([row(one) for one in asked[number::PARTS]]))
     for number in range(2):
         with kept.writer() as lines:
             for one in asked[number::2]:
                 lines.append(row(one))
-    truth = {one["key"]: one for one in store.frame([row(one) for one in asked]).to_dicts()}
+    truth = {one["key"]: one for one in table.frame([row(one) for one in asked]).to_dicts()}
     for number in range(times):
         path = chance.choice(here.parts() if number % 2 else kept.files())
         whole = path.read_bytes()
@@ -120,7 +121,7 @@ def silently_wrong(folder: Path, times: int, seed: int = SEED) -> Counter[str]:
         path.write_bytes(damaged)
         with contextlib.redirect_stderr(io.StringIO()):
             read = (here.read() if number % 2 else kept.read()).to_dicts()
-            told = path in here.damaged() if number % 2 else journal.state_of(path) != "sound"
+            told = path in here.damaged() if number % 2 else state_of(path) != "sound"
         found["wrong"] += sum(one != truth.get(one["key"]) for one in read)
         found["lost elsewhere"] += len(read) < ROWS - its_rows
         # A cut at a line's end is no damage: it is a journal that ends earlier.
@@ -137,18 +138,18 @@ def power_cuts(folder: Path, times: int, seed: int = SEED) -> Counter[str]:
         nobody wrote; ``stuck``: a journal that takes or gives no further answer.
     """
     chance, found = random.Random(seed), Counter[str](cuts=times)  # noqa: S311 - no secret
-    asked = [row(one) for one in requests(2 * journal.SYNC_ANSWERS + 20)]
-    truth = {one["key"]: one for one in store.frame(asked).to_dicts()}
+    asked = [row(one) for one in requests(2 * SYNC_ANSWERS + 20)]
+    truth = {one["key"]: one for one in table.frame(asked).to_dicts()}
     for number in range(times):
         kept, synced = Journal(folder / str(number)), [0, 0]
         written = chance.randrange(1, len(asked))
 
         def note(_: int, kept: Journal = kept, synced: list[int] = synced) -> None:
             (path,) = kept.files()
-            synced[:] = [path.stat().st_size, sum(1 for _ in journal.checked_lines(path))]
+            synced[:] = [path.stat().st_size, sum(1 for _ in checked_lines(path))]
 
         with mock.patch("os.fsync", note):
-            lines = journal.AnswerFile(kept.folder, "answers.jsonl", clock=lambda: 0.0)
+            lines = AnswerFile(kept.folder, "answers.jsonl", clock=lambda: 0.0)
             for one in asked[:written]:
                 lines.append(one)
                 lines.settle()
@@ -190,15 +191,15 @@ def disk_faults(folder: Path, every: int = 1) -> Counter[str]:
 def _one_fault(folder: Path, place: int, number: int, lasting: bool, found: Counter[str]) -> bool:
     """Run with one fault and then without; return whether the run came so far."""
     vendor, asked, acknowledged = Vendor(), requests(3), set[str]()
-    append = journal.AnswerFile.append
+    append = AnswerFile.append
 
-    def noting(self: journal.AnswerFile, value: dict[str, Any]) -> None:
+    def noting(self: AnswerFile, value: dict[str, Any]) -> None:
         append(self, value)
         acknowledged.add(value["key"])
 
     with (
         failing(folder, place, number, lasting) as failed,
-        mock.patch.object(journal.AnswerFile, "append", noting),
+        mock.patch.object(AnswerFile, "append", noting),
     ):
         try:
             buyer(folder, vendor).obtain(asked)

@@ -28,8 +28,9 @@ from pipeline.labelling.online.retry import Failed, TryAgain
 from pipeline.labelling.online.sending import Sending
 from pipeline.labelling.request import Answer, Request
 from pipeline.labelling.stores.identity import project_identity
-from pipeline.labelling.stores.journal import AnswerFile, Journal, LineFile
+from pipeline.labelling.stores.journal import AnswerFile, Journal
 from pipeline.labelling.stores.ledger import SUFFIX, Ledger
+from pipeline.labelling.stores.lines import LineFile
 from pipeline.params import read_params
 from pipeline.params.labelling import LabelTransportParams
 from pipeline.paths import Paths

@@ -40,7 +40,7 @@ def make(root: Path, rows: int, asked: int) -> None:
     import polars as pl  # noqa: PLC0415 - the measured process is another one
 
     from pipeline.labelling.cases import labels_place  # noqa: PLC0415
-    from pipeline.labelling.stores import parts, store  # noqa: PLC0415
+    from pipeline.labelling.stores import parts, table  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
 
     chance = random.Random(3)  # noqa: S311 - no secret
@@ -58,7 +58,7 @@ def make(root: Path, rows: int, asked: int) -> None:
             )
             for _ in range(rows // PARTS - len(mine))
         ]
-        place.store.write(pl.DataFrame(mine + others, schema=store.COLUMNS))
+        place.store.write(pl.DataFrame(mine + others, schema=table.COLUMNS))
     parts.write_names(place.names, place.store)
 
 
@@ -119,12 +119,12 @@ def answered(request: Any) -> Any:
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from pipeline.labelling.request import Answer  # noqa: PLC0415
-    from pipeline.labelling.stores import store  # noqa: PLC0415
+    from pipeline.labelling.stores import table  # noqa: PLC0415
 
     text = json.dumps({"ranking": [f"C{n}" for n in range(1, CANDIDATES + 1)]})
     one = Answer(text, prompt_tokens=600, completion_tokens=90, cost_usd=0.001, latency_ms=900,
                  created_at=datetime(2026, 1, 2, tzinfo=UTC))  # fmt: skip
-    row = store.row(request, one)
+    row = table.row(request, one)
     assert len(row["request"].encode()) >= BODY_BYTES, len(row["request"])
     return lambda key, subject, text: row | {"key": key, "subject_id": subject, "request": text}
 

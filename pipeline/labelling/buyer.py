@@ -28,10 +28,11 @@ from pipeline.labelling.online.sending import Sending
 from pipeline.labelling.plan import Usable
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
-from pipeline.labelling.stores import lock, parts, store
+from pipeline.labelling.stores import lock, parts, table
 from pipeline.labelling.stores.identity import project_identity, refuse_unsure
-from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.labelling.stores.journal import Journal
 from pipeline.labelling.stores.ledger import SUFFIX, Ledger
+from pipeline.labelling.stores.lines import LineFile
 from pipeline.labelling.stores.store import Store
 from pipeline.params.labelling import LabelParams, LabelTransportParams
 from pipeline.paths import Paths
@@ -128,9 +129,9 @@ class Buyer:
         distinct = {request.key: request for request in requests}
 
         async def make() -> list[dict[str, Any]]:
-            return [store.row(one, await self.provider.answer(one)) for one in distinct.values()]
+            return [table.row(one, await self.provider.answer(one)) for one in distinct.values()]
 
-        self.place.store.replace_free(store.frame(asyncio.run(make())))
+        self.place.store.replace_free(table.frame(asyncio.run(make())))
         parts.write_names(self.place.names, self.place.store)
         return Bought(asked=len(distinct), made=len(distinct))
 
@@ -227,7 +228,7 @@ class Buyer:
                     f"bought run `dvc pull {title}`"
                 ) from None
             finally:
-                self._save(store.frame(sending.rows), ledger)
+                self._save(table.frame(sending.rows), ledger)
                 bought = _bought(sending)
                 console.note(f"{title}: {_told(bought, budget)}")
         return bought
@@ -252,7 +253,7 @@ class Buyer:
 
 
 def _bought(sending: Sending | BatchSending) -> Bought:
-    rows = store.frame(sending.rows)
+    rows = table.frame(sending.rows)
     return Bought(
         made=rows.height,
         failed=dict(sending.failed),

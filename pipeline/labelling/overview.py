@@ -19,10 +19,12 @@ from pipeline.labelling.providers import provider_of
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.quality.judged import rows_about
 from pipeline.labelling.request import Request
-from pipeline.labelling.stores import ledger, lock, parts, store
+from pipeline.labelling.stores import ledger, lock, parts, table
 from pipeline.labelling.stores.identity import project_identity
-from pipeline.labelling.stores.journal import Journal, damaged_lines
+from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores.lines import damaged_lines
 from pipeline.labelling.stores.store import Store
+from pipeline.labelling.stores.summary import TAKEN, labellers, payments, summary
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths, cells
 from pipeline.tables import HINTS
@@ -39,14 +41,14 @@ def status_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
     failed, in_batches = _attempts(journal, project_identity(paths.root), dataset)
     rows = []
     for kind, place in _places(paths, dataset).items():
-        held = store.summary(place.store.folder)
+        held = summary(place.store.folder)
         rows.append(
             {
                 "store": place.title,
                 "parts": len(place.store.parts()),
                 "parts_not_here": len(parts.absent(place.names, place.store)),
                 "rows": held.rows,
-                **{name: held.outcomes.get(name, 0) for name in store.FINAL},
+                **{name: held.outcomes.get(name, 0) for name in table.FINAL},
                 "in_batches_under_way": len(in_batches[kind]),
                 "prompt_tokens": held.bought.prompt_tokens,
                 "completion_tokens": held.bought.completion_tokens,
@@ -54,7 +56,7 @@ def status_rows(params: Params, paths: Paths, dataset: str) -> list[Row]:
                 "unknown_at_most_usd": spent.unknown_of.get((dataset, kind), 0.0),
                 "spent_by_the_project_usd": spent.total_usd,
                 "budget_left_usd": max(budget - spent.total_usd, 0.0),
-                "labellers": store.labellers(place.store.read(["endpoint", "model"])),
+                "labellers": labellers(place.store.read(["endpoint", "model"])),
                 "bought": _by_service(place.store),
                 "failed_attempts": dict(failed[kind]),
             }
@@ -83,7 +85,7 @@ def _attempts(
 def _by_service(held: Store) -> dict[str, Row]:
     """Return what was bought of each model of each endpoint."""
     taken = ["prompt_tokens", "completion_tokens", "cost_usd"]
-    paid = store.payments(held.every(["endpoint", "model", "created_at", *store.TAKEN]))
+    paid = payments(held.every(["endpoint", "model", "created_at", *TAKEN]))
     services = paid.group_by("endpoint", "model")
     found = services.agg(pl.len().alias("answers"), pl.col(taken).sum()).sort("endpoint", "model")
     return {f"{one.pop('endpoint')} {one.pop('model')}": one for one in found.iter_rows(named=True)}

@@ -18,7 +18,7 @@ import polars as pl
 from pipeline.labelling.prompt import NO_HINTS, SOME_HINTS
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
-from pipeline.labelling.stores.store import IDENTITY
+from pipeline.labelling.stores.table import IDENTITY
 from pipeline.params.labelling import LabelParams
 
 NOTES = re.compile(re.escape(SOME_HINTS) + r'- ".*"(?:\n- ".*")*')

@@ -20,8 +20,9 @@ from pipeline.labelling.online.sending import Progress
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.providers.openai_batch import OpenAIBatch
 from pipeline.labelling.request import Request
-from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.labelling.stores.journal import Journal
 from pipeline.labelling.stores.ledger import SUFFIX, Ledger
+from pipeline.labelling.stores.lines import LineFile
 from pipeline.params import read_params
 from tests.labelling import stub_batches, stub_server
 from tests.labelling.conftest import catalog, paying, recorded, sessions

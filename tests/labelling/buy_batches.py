@@ -17,7 +17,7 @@ from pipeline.labelling.batches import sending as batches
 from pipeline.labelling.buyer import Buyer
 from pipeline.labelling.providers import openai_batch
 from pipeline.labelling.providers.base import Context
-from pipeline.labelling.stores.journal import LineFile
+from pipeline.labelling.stores.lines import LineFile
 from tests.labelling.buy_many import buyer as online_buyer
 from tests.labelling.buy_many import requests
 from tests.labelling.conftest import catalog, recorded, sessions

@@ -4,7 +4,7 @@ import shutil
 from typing import Any
 
 from pipeline.labelling import planned
-from pipeline.labelling.stores import store
+from pipeline.labelling.stores.summary import summary
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.stages import hints, label
@@ -53,7 +53,7 @@ class Shop:
 
     def stored(self) -> int:
         """Return how many rankings the store holds."""
-        return store.summary(self.paths.labels_store(DATASET)).rows
+        return summary(self.paths.labels_store(DATASET)).rows
 
     def forget_stores(self) -> None:
         """Lose both stores and the names of their parts, as a wrong `git clean` does."""

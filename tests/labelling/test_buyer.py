@@ -13,9 +13,11 @@ from pipeline.errors import DataError, LabelError, SpendRefused
 from pipeline.labelling import overview
 from pipeline.labelling.cases import labels_place
 from pipeline.labelling.money import spending
-from pipeline.labelling.stores import ledger, store
+from pipeline.labelling.stores import ledger
 from pipeline.labelling.stores.identity import project_identity
 from pipeline.labelling.stores.journal import AnswerFile, Journal
+from pipeline.labelling.stores.store import Store
+from pipeline.labelling.stores.summary import summary
 from pipeline.paths import cells
 from pipeline.stages import hints, label, labelled
 from pipeline.tables import HINTS, LABELLED, SELECTED
@@ -155,7 +157,7 @@ def test_retries_are_paid_for_once(shop: Shop) -> None:
     shop.serve({}, busy, {"status": 408}, concurrency=1)
     assert shop.buy().answered == 3
     assert (shop.sold, len(shop.stub.seen())) == (4, 6)
-    rows = store.Store(shop.paths.labels_store(DATASET)).read(["attempts"])
+    rows = Store(shop.paths.labels_store(DATASET)).read(["attempts"])
     assert sorted(rows["attempts"]) == [1, 1, 3]
 
 
@@ -255,7 +257,7 @@ def test_an_overloaded_service_takes_nothing_from_the_budget(shop: Shop) -> None
     shop.serve({}, *busy, concurrency=3, retry_seconds=0.0)
     with pytest.raises(LabelError, match="none of 3 requests was answered"):
         shop.buy()
-    hint = store.summary(shop.paths.hints_store(DATASET)).bought.cost_usd
+    hint = summary(shop.paths.hints_store(DATASET)).bought.cost_usd
     assert spending.spent(shop.paths, Journal.here()).total_usd == pytest.approx(hint)
 
 
@@ -347,7 +349,7 @@ def test_the_api_key_is_in_no_file(shop: Shop, empty_journal: Path) -> None:
         shop.buy()
     assert API_KEY not in str(error.value)
     (part,) = shop.paths.labels_store(DATASET).glob("*.parquet")
-    assert API_KEY not in str(store.Store(part.parent).read().rows())
+    assert API_KEY not in str(Store(part.parent).read().rows())
     written = [p for folder in (shop.paths.root, empty_journal) for p in folder.rglob("*")]
     found = [p for p in written if p.is_file() and API_KEY.encode() in p.read_bytes()]
     assert found == []

@@ -13,9 +13,10 @@ from pipeline.labelling.prompt import NO_HINTS, SOME_HINTS
 from pipeline.labelling.providers import openai_compatible, similarity
 from pipeline.labelling.providers.base import Context
 from pipeline.labelling.request import Answer, Request
-from pipeline.labelling.stores import store
+from pipeline.labelling.stores import table
 from pipeline.labelling.stores.journal import Journal
-from tests.labelling.stores.test_store import PAID, request
+from pipeline.labelling.stores.store import Store
+from tests.labelling.stores.answered import PAID, request
 
 
 def asked(subject: str, hint: str = "h", items: str = "ab") -> Request:
@@ -31,7 +32,7 @@ def asked(subject: str, hint: str = "h", items: str = "ab") -> Request:
 
 
 def rows(*requests: Request, answer: Answer = PAID) -> pl.DataFrame:
-    return store.union(store.frame([store.row(one, answer) for one in requests]))
+    return table.union(table.frame([table.row(one, answer) for one in requests]))
 
 
 NONE = rows()
@@ -159,10 +160,10 @@ def test_bodies_are_read_of_the_rows_that_serve_alone() -> None:
 def test_a_new_key_version_buys_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reuse: str
 ) -> None:
-    place, kept = store.Store(tmp_path / "store"), Journal(tmp_path / "journal")
+    place, kept = Store(tmp_path / "store"), Journal(tmp_path / "journal")
     place.write(rows(asked("a"), asked("b")))
     with kept.writer() as lines:
-        lines.append(store.row(asked("c"), PAID))
+        lines.append(table.row(asked("c"), PAID))
     monkeypatch.setattr(key, "KEY_VERSION", key.KEY_VERSION + 1)
     wanted = [asked(subject) for subject in "abcd"]
     made = plan.compare(wanted, place.read(), kept.read(wanted), reuse)

@@ -9,9 +9,10 @@ import pytest
 from pipeline.labelling import overview
 from pipeline.labelling.batches import record as batch_record
 from pipeline.labelling.money.gate import dollars
-from pipeline.labelling.stores import store
 from pipeline.labelling.stores.identity import project_identity
-from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores.lines import LineFile
+from pipeline.labelling.stores.store import Store
 from pipeline.paths import cells
 from pipeline.stages import label
 from tests.labelling.buying import Shop
@@ -143,7 +144,7 @@ def test_what_is_in_a_batch_under_way_is_planned_without_money(
     """Keys are the same online and by batch, so those of a purchase tell what to record."""
     shop.serve()
     shop.buy()
-    held = store.Store(shop.paths.labels_store(DATASET)).read(["key"])["key"].to_list()
+    held = Store(shop.paths.labels_store(DATASET)).read(["key"])["key"].to_list()
     shop.forget_stores()
     Journal.here().clear()
     by_batch = shop.labelled_by(provider="openai_batch")

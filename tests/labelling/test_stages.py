@@ -15,7 +15,7 @@ from pipeline import files
 from pipeline.cli import app
 from pipeline.errors import DataError, LabelError, ParamsError
 from pipeline.labelling import overview
-from pipeline.labelling.stores import store
+from pipeline.labelling.stores.summary import Bought, summary
 from pipeline.params import Params
 from pipeline.paths import Paths, cells
 from pipeline.stages import hints, label, labelled
@@ -45,7 +45,7 @@ def test_a_labeller_that_needs_no_hints_says_why_there_are_none(
     assert (row["backbone"], row["recipe"], row["seed"], row["hints"]) == ("fpmc", "strong", 1, [])
     assert row["reason"] == "label.provider similarity needs none"
     assert paths.hints_store(DATASET).is_dir()
-    expected = {"free": [], "paid": [], "bought": asdict(store.Bought())}
+    expected = {"free": [], "paid": [], "bought": asdict(Bought())}
     assert files.read_json(paths.hint_parts(DATASET)) == expected
 
 
@@ -58,7 +58,7 @@ def test_offline_labels_go_the_whole_way(params: Params, paths: Paths) -> None:
     table = LABELLED.read(paths.labelled(cell))
     assert table["session_id"].to_list() == [0, 2, 4]
     assert table["ranking"].list.len().to_list() == [3, 3, 3]
-    assert store.summary(paths.labels_store(DATASET)).bought.count == 0
+    assert summary(paths.labels_store(DATASET)).bought.count == 0
 
 
 @pytest.mark.parametrize(("provider", "stand_in"), [("similarity", True), ("replay", False)])

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.errors import LabelError
 from pipeline.labelling.batches import record as batch_record
 from pipeline.labelling.request import Request
-from pipeline.labelling.stores import store
+from pipeline.labelling.stores import table
 
 ASKED = frozenset({"uploaded", "created"})
 """States of a plan whose batch may exist, and of whose answers none is here."""
@@ -64,4 +64,4 @@ def refuse_twice(missing: Sequence[Request], bought: Sequence[Request], title: s
 
 
 def _subject(request: Request) -> tuple[Any, ...]:
-    return tuple(getattr(request, name) for name in store.IDENTITY)
+    return tuple(getattr(request, name) for name in table.IDENTITY)

@@ -16,7 +16,7 @@ from pipeline.labelling.online.limiter import Clock
 from pipeline.labelling.online.retry import Failed, TryAgain
 from pipeline.labelling.prompt import clean
 from pipeline.labelling.request import Answer, Request
-from pipeline.labelling.stores import ledger, store
+from pipeline.labelling.stores import ledger, table
 
 MOST_REQUESTS = 50_000  # of a batch, as OpenAI allows
 FETCHES = 3  # of files that lack rows which the service counts as answered
@@ -58,7 +58,7 @@ class Others:
     def of(cls, folder: Path, plan: Plan) -> "Others":
         """Return what record and ledger in a folder tell."""
         entries = ledger.entries(folder)
-        answered = frozenset(one["key"] for one in entries if one["state"] in store.FINAL)
+        answered = frozenset(one["key"] for one in entries if one["state"] in table.FINAL)
         requests = batch_record.requests_of(folder, plan)
         return cls({key: one for key, one in requests.items() if key not in answered}, answered)
 

@@ -15,9 +15,9 @@ from pipeline.labelling.money.budget import Budget, most_of
 from pipeline.labelling.money.prices import Price
 from pipeline.labelling.online.retry import Failed, TryAgain
 from pipeline.labelling.request import Answer, Request
-from pipeline.labelling.stores import ledger, store
-from pipeline.labelling.stores.journal import LineFile
+from pipeline.labelling.stores import ledger, table
 from pipeline.labelling.stores.ledger import Ledger
+from pipeline.labelling.stores.lines import LineFile
 
 SENT_AGAIN = 1  # times that a request goes into another batch of the same run
 
@@ -86,7 +86,7 @@ class Outcomes:
     async def _keep(self, request: Request, answer: Answer) -> None:
         """Write first, then count; the store may have room where the journal's disk has none."""
         most = most_of(request, self.price)
-        row = store.row(request, replace(answer, cost_usd=self._cost(answer, most)))
+        row = table.row(request, replace(answer, cost_usd=self._cost(answer, most)))
         try:
             self.answers.append(row)
         finally:

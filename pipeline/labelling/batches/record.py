@@ -24,7 +24,7 @@ from typing import Any
 
 from pipeline.labelling.key import KEY_VERSION
 from pipeline.labelling.request import Request
-from pipeline.labelling.stores.journal import LineFile, checked_lines
+from pipeline.labelling.stores.lines import LineFile, checked_lines
 
 SUFFIX = "batches.jsonl"
 ASKED = "asked.jsonl"

@@ -32,8 +32,8 @@ from pipeline.labelling.online.sending import Progress, Sending
 from pipeline.labelling.online.stopping import Stopped, Stopping
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Request
-from pipeline.labelling.stores.journal import LineFile
 from pipeline.labelling.stores.ledger import Ledger
+from pipeline.labelling.stores.lines import LineFile
 from pipeline.params.labelling import LabelTransportParams
 
 FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 2.0, 60.0, 1.5  # seconds between looks

@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import LabelError
-from pipeline.labelling.stores import ledger, store
+from pipeline.labelling.stores import ledger, table
 from pipeline.labelling.stores.identity import project_identity
-from pipeline.labelling.stores.journal import Journal, checked_lines
+from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores.lines import checked_lines
+from pipeline.labelling.stores.store import Store
+from pipeline.labelling.stores.summary import summary
 from pipeline.paths import Paths
 
 Kept = tuple[str, str]
@@ -76,7 +79,7 @@ class _Attempts:
         elif state not in ledger.UNDER_WAY:
             if self.under_way[key]:
                 self.under_way[key].pop()
-            if state in store.FINAL:
+            if state in table.FINAL:
                 self.answered[key].append(most)
             elif state.startswith("unknown"):
                 self.unknown[kept] += most
@@ -122,15 +125,15 @@ class _Recorded:
                 "run `distilrec labels merge <the branch you merged>`, else `git checkout "
                 f"{names}`"
             ) from None
-        here = {path.name for path in store.Store(folder).parts()}
+        here = {path.name for path in Store(folder).parts()}
         if here > recorded:  # a run was killed before it wrote the names
-            return cls(folder, frozenset(here), store.summary(folder).bought.cost_usd)
+            return cls(folder, frozenset(here), summary(folder).bought.cost_usd)
         return cls(folder, frozenset(recorded), cost)
 
     @property
     def is_here(self) -> bool:
         """Whether what is in the folder is what the cost is of."""
-        return self.counted == {path.name for path in store.Store(self.folder).parts()}
+        return self.counted == {path.name for path in Store(self.folder).parts()}
 
 
 def _attempts(journal: Journal, project: str, counted: Collection[str]) -> _Attempts:
@@ -168,7 +171,7 @@ def _unstored(attempts: _Attempts, stores: Sequence[_Recorded]) -> float:
     stored = attempts.stored
     for one in stores if left else ():
         if one.is_here:
-            stored |= left.intersection(store.Store(one.folder).read(["key"])["key"])
+            stored |= left.intersection(Store(one.folder).read(["key"])["key"])
     return sum(
         sum(costs[:-1] if key in stored else costs) for key, costs in attempts.answered.items()
     )

@@ -25,9 +25,9 @@ from pipeline.labelling.online.stopping import Stopped, Stopping
 from pipeline.labelling.online.tokens import TokenGauge
 from pipeline.labelling.providers.base import Provider
 from pipeline.labelling.request import Answer, Request
-from pipeline.labelling.stores import store
-from pipeline.labelling.stores.journal import SYNC_SECONDS, LineFile
+from pipeline.labelling.stores import table
 from pipeline.labelling.stores.ledger import Ledger
+from pipeline.labelling.stores.lines import SYNC_SECONDS, LineFile
 from pipeline.params.labelling import LabelTransportParams
 
 LONGEST_SHOWN = 300  # characters of a service's words on a terminal
@@ -194,7 +194,7 @@ class Sending:
 
     def _keep(self, request: Request, answer: Answer) -> None:
         """Write first, then count; the store may have room where the journal's disk has none."""
-        row = store.row(request, answer)
+        row = table.row(request, answer)
         try:
             self.answers.append(row)
         finally:

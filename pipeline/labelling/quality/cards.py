@@ -21,7 +21,7 @@ from pipeline.labelling.quality.judged import (
     with_taken,
 )
 from pipeline.labelling.request import Case, Request
-from pipeline.labelling.stores import store
+from pipeline.labelling.stores import table
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths, cells
 from pipeline.tables import DIFFICULTY, HINTS, SELECTED
@@ -110,6 +110,6 @@ def free_rows(provider: Provider, requests: Iterable[Request]) -> pl.DataFrame:
     """Return rows as a store has them, of answers that cost nothing; they are kept nowhere."""
 
     async def answered() -> list[dict[str, Any]]:
-        return [store.row(one, await provider.answer(one)) for one in requests]
+        return [table.row(one, await provider.answer(one)) for one in requests]
 
-    return store.frame(asyncio.run(answered()))
+    return table.frame(asyncio.run(answered()))

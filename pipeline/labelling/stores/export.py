@@ -17,7 +17,8 @@ from pipeline.labelling.prompt import seen_of
 from pipeline.labelling.providers.replay import recorded_for
 from pipeline.labelling.rankings import read_row
 from pipeline.labelling.request import subject_of
-from pipeline.labelling.stores.store import LABELLER, reaching
+from pipeline.labelling.stores.disk import reaching
+from pipeline.labelling.stores.summary import LABELLER
 from pipeline.params.labelling import LabelParams
 from pipeline.paths import Paths
 from pipeline.tables import CATALOG, SESSIONS

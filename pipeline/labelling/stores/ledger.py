@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.labelling.request import Request
-from pipeline.labelling.stores.journal import LineFile, checked_lines
+from pipeline.labelling.stores.lines import LineFile, checked_lines
 
 SUFFIX = "ledger.jsonl"
 UNDER_WAY = frozenset({"sent", "in batch"})

@@ -11,9 +11,11 @@ from typing import Any
 
 from pipeline import files
 from pipeline.errors import LabelError
+from pipeline.labelling.stores.disk import reaching
 from pipeline.labelling.stores.journal import Journal
 from pipeline.labelling.stores.lost import way_back
-from pipeline.labelling.stores.store import PART, Bought, Store, reaching, summary
+from pipeline.labelling.stores.store import PART, Store
+from pipeline.labelling.stores.summary import Bought, summary
 
 
 def absent(names: Path, store: Store) -> list[str]:

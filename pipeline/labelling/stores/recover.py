@@ -16,9 +16,11 @@ from typing import Any
 from pipeline.errors import LabelError
 from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import hints_place, labels_place
-from pipeline.labelling.stores import ledger, lock, lost, parts, store
+from pipeline.labelling.stores import ledger, lock, lost, parts
 from pipeline.labelling.stores.identity import project_identity
-from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores.lines import LineFile
+from pipeline.labelling.stores.summary import bought
 from pipeline.paths import Paths
 
 
@@ -56,7 +58,7 @@ def _recovered(
         part = place.store.write(rows)
         if part is not None:
             added = rows.filter(~rows["key"].is_in(list(counted)))
-            parts.write_names(place.names, place.store, added=store.bought(added))
+            parts.write_names(place.names, place.store, added=bought(added))
             with LineFile(journal.folder, ledger.SUFFIX) as lines:
                 ledger.Ledger(lines, project).note_part(part, rows["key"].to_list())
         after = place.store.read(["key", "cost_usd"])

@@ -15,7 +15,8 @@ from pipeline.labelling.batches.awaited import to_buy
 from pipeline.labelling.money.budget import Budget, most_of
 from pipeline.labelling.online.sending import Sending
 from pipeline.labelling.stores import ledger
-from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores.lines import LineFile
 from tests.labelling import stub_batches
 from tests.labelling.batch_world import PRICE, Killed, Service, Wire, World, asked
 

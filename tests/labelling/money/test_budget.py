@@ -10,7 +10,7 @@ from pipeline.errors import LabelError, SpendRefused
 from pipeline.labelling.money.budget import FRAME_TOKENS, Budget, completion_bound, most_of
 from pipeline.labelling.money.prices import Price
 from pipeline.labelling.request import Request, json_text
-from tests.labelling.stores.test_store import request
+from tests.labelling.stores.answered import request
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "x" * 967}], "max_tokens": 100}
 ASKED = Request("tiny", "ranking", "s", "v1", "stub", BODY, {f"C{n}": "a" for n in range(5)})

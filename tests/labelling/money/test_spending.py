@@ -11,16 +11,17 @@ from pipeline.errors import LabelError, SpendRefused
 from pipeline.labelling.money import spending
 from pipeline.labelling.money.spending import Spent
 from pipeline.labelling.request import Answer, Request
-from pipeline.labelling.stores import store
+from pipeline.labelling.stores import table
 from pipeline.labelling.stores.identity import project_identity
-from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.labelling.stores.journal import Journal
 from pipeline.labelling.stores.ledger import SUFFIX, Ledger
+from pipeline.labelling.stores.lines import LineFile
 from pipeline.labelling.stores.store import Store
 from pipeline.paths import Paths
 from tests.labelling.buy_many import requests
 from tests.labelling.buying import Shop
 from tests.labelling.conftest import DATASET
-from tests.labelling.stores.test_store import PAID
+from tests.labelling.stores.answered import PAID
 
 ONE, OTHER, THIRD = requests(3)
 COST = 0.25
@@ -92,7 +93,7 @@ def test_an_answer_that_the_ledger_did_not_live_to_see_counts_with_its_cost(
 ) -> None:
     ledger.note(ONE, "sent", 1.0)
     with Journal.here().writer() as answers:
-        answers.append(store.row(ONE, BOUGHT))
+        answers.append(table.row(ONE, BOUGHT))
     assert spent() == Spent(0.0, COST, 0.0)
 
 
@@ -119,7 +120,7 @@ def test_money_of_another_project_does_not_count(spent: Spend, empty_journal: Pa
 def put(paths: Paths, *bought: Request, recorded: bool = True) -> Path:
     """Put a part into the store of rankings, as a run does, and return it."""
     held = Store(paths.labels_store(DATASET))
-    part = held.write(store.frame([store.row(one, BOUGHT) for one in bought]))
+    part = held.write(table.frame([table.row(one, BOUGHT) for one in bought]))
     assert part is not None
     if recorded:
         cost = {"cost_usd": len(bought) * COST}

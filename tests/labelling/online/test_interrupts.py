@@ -15,7 +15,8 @@ import pytest
 from pipeline.labelling.money.gate import dollars
 from pipeline.labelling.stores import ledger
 from pipeline.labelling.stores.journal import Journal
-from pipeline.labelling.stores.store import Store, summary
+from pipeline.labelling.stores.store import Store
+from pipeline.labelling.stores.summary import summary
 from tests.labelling.buy_many import CONCURRENCY, buyer, requests
 from tests.labelling.conftest import StartStub, Stub
 

@@ -23,8 +23,9 @@ from pipeline.labelling.online.sending import Progress, Sending
 from pipeline.labelling.online.stopping import Stopped
 from pipeline.labelling.request import Answer, Case, Request
 from pipeline.labelling.stores import ledger
-from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.labelling.stores.journal import Journal
 from pipeline.labelling.stores.ledger import Ledger
+from pipeline.labelling.stores.lines import LineFile
 from pipeline.params.labelling import LabelTransportParams
 from tests.labelling.buy_many import requests
 from tests.labelling.online.test_limiter import Seen, fullest, rate

@@ -20,7 +20,7 @@ from pipeline.labelling.batches import record as batch_record
 from pipeline.labelling.batches import sending as batches
 from pipeline.labelling.batches.service import BatchService
 from pipeline.labelling.stores.journal import Journal
-from pipeline.labelling.stores.store import summary
+from pipeline.labelling.stores.summary import summary
 from pipeline.params import Params
 from pipeline.paths import Paths, cells
 from pipeline.stages import hints, label

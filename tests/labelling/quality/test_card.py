@@ -26,8 +26,8 @@ from pipeline.labelling.quality import card, cards
 from pipeline.labelling.quality.judged import Answers, answers_of, label_ranks, with_taken
 from pipeline.labelling.rankings import Ranked, read_row
 from pipeline.labelling.request import Answer, Case
-from pipeline.labelling.stores import store
-from pipeline.labelling.stores.store import frame, row
+from pipeline.labelling.stores.summary import summary
+from pipeline.labelling.stores.table import frame, row
 from pipeline.params import Params, read_params
 from pipeline.paths import Paths, cells
 from pipeline.stages import fetch, hints, label, labelled, sessions
@@ -437,7 +437,7 @@ def test_the_card_of_all_costs_what_all_cells_bought(shop: Shop, reuse: str, ans
     SELECTED.write(fewer, shop.paths.selected(second))
     shop.buy(both)
     every = cards.cards(both, shop.paths, DATASET)[-1]
-    cost = store.summary(shop.paths.labels_store(DATASET)).bought.cost_usd
+    cost = summary(shop.paths.labels_store(DATASET)).bought.cost_usd
     assert (every["sessions"], every["cost"]["answers"]) == (3, answers)
     assert every["cost"]["usd"] == pytest.approx(cost, abs=1e-6)
 

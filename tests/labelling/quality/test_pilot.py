@@ -21,7 +21,7 @@ from pipeline.labelling.quality import card, cards, pilot
 from pipeline.labelling.quality.judged import Answers, label_ranks
 from pipeline.labelling.rankings import read_row
 from pipeline.labelling.request import Answer, Case
-from pipeline.labelling.stores import store
+from pipeline.labelling.stores import table
 from pipeline.params import Params
 from pipeline.params.selection import DifficultyParams
 from pipeline.paths import Cell, Paths, cells
@@ -318,7 +318,7 @@ def beside(teacher: Judged, context: Context, folds: Mapping[int, int]) -> pl.Da
         held_back = [label for label, item in request.offered.items() if item == target]
         place = int(random.integers(0, 10))
         text = json.dumps({"ranking": [*others[:place], *held_back, *others[place:9]]})
-        answers[session] = read_row(store.row(request, Answer(text)), request)
+        answers[session] = read_row(table.row(request, Answer(text)), request)
     return label_ranks(Answers(cases, answers, [answers]), context, folds)
 
 

@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.labelling import damage
-from pipeline.labelling.stores.store import DAMAGED, Store, frame
+from pipeline.labelling.stores.parquet import DAMAGED
+from pipeline.labelling.stores.store import Store
+from pipeline.labelling.stores.table import frame
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +59,7 @@ def test_what_is_counted_here_would_be_seen(
         except (pa.ArrowException, pl.exceptions.PolarsError, OSError):
             return DAMAGED
 
-    monkeypatch.setattr("pipeline.labelling.stores.store._open", unchecked)
+    monkeypatch.setattr("pipeline.labelling.stores.store.open_part", unchecked)
     found = damage.silently_wrong(tmp_path, 100)
     assert found["wrong"] > 0
     assert found["not noticed"] > 0

@@ -10,11 +10,11 @@ import pytest
 from pipeline.errors import LabelError
 from pipeline.labelling.cases import labels_place
 from pipeline.labelling.stores.export import export
-from pipeline.labelling.stores.store import COLUMNS
+from pipeline.labelling.stores.table import COLUMNS
 from pipeline.paths import Paths
 from tests.labelling.buying import Shop
 from tests.labelling.conftest import DATASET
-from tests.labelling.stores.test_store import PAID, request, rows
+from tests.labelling.stores.answered import PAID, request, rows
 
 WHO = f"{request('a').endpoint} {request('a').model}"
 

@@ -1,10 +1,8 @@
 """The journal: written at once, checked line by line, outside the project."""
 
-import os
 import random
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,36 +10,34 @@ import pytest
 
 from pipeline.errors import LabelError
 from pipeline.labelling import key
-from pipeline.labelling.stores import store
-from pipeline.labelling.stores.journal import (
-    SYNC_ANSWERS,
-    Journal,
+from pipeline.labelling.stores import table
+from pipeline.labelling.stores.journal import Journal, journal_folder
+from pipeline.labelling.stores.lines import (
     LineFile,
     checked_lines,
     damaged_lines,
-    journal_folder,
     state_of,
 )
-from tests.labelling.stores.test_store import PAID, request, rows
+from tests.labelling.stores.answered import PAID, request, rows
 
 
 def write(folder: Path, *subjects: str) -> Path:
     with Journal(folder).writer() as lines:
         for subject in subjects:
-            lines.append(store.row(request(subject), PAID))
+            lines.append(table.row(request(subject), PAID))
     return lines.path
 
 
 def test_what_was_written_is_read_as_the_store_s_rows(tmp_path: Path) -> None:
     write(tmp_path, "b", "a")
     write(tmp_path, "a", "c")
-    assert Journal(tmp_path).read().equals(store.union(rows("a", "b", "c")))
+    assert Journal(tmp_path).read().equals(table.union(rows("a", "b", "c")))
     assert len(Journal(tmp_path).files()) == 2
 
 
 def test_an_answer_is_on_disk_when_append_returns(tmp_path: Path) -> None:
     lines = Journal(tmp_path).writer()
-    lines.append(store.row(request("a"), PAID))
+    lines.append(table.row(request("a"), PAID))
     assert Journal(tmp_path).read().height == 1
     lines.__exit__(None, None, None)
 
@@ -49,11 +45,11 @@ def test_an_answer_is_on_disk_when_append_returns(tmp_path: Path) -> None:
 def test_a_killed_writer_loses_nothing(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from pipeline.labelling.stores import store\n"
+        "from pipeline.labelling.stores import table\n"
         "from pipeline.labelling.stores.journal import Journal\n"
-        "from tests.labelling.stores.test_store import PAID, request\n"
+        "from tests.labelling.stores.answered import PAID, request\n"
         "lines = Journal(Path(sys.argv[1])).writer()\n"
-        "for n in range(30): lines.append(store.row(request(str(n)), PAID))\n"
+        "for n in range(30): lines.append(table.row(request(str(n)), PAID))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=60)
@@ -80,31 +76,6 @@ def test_no_flipped_bit_is_read_as_another_answer(tmp_path: Path) -> None:
         assert all(value in true for value in checked_lines(path))
 
 
-def test_fsync_is_grouped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[int] = []
-    monkeypatch.setattr("os.fsync", synced.append)
-    with LineFile(tmp_path, "answers.jsonl", clock=lambda: 0.0) as lines:
-        synced.clear()  # the folder's, when the file was made
-        for _ in range(2 * SYNC_ANSWERS + 1):
-            lines.append({"n": 1})
-            lines.settle()
-        assert len(synced) == 2
-    assert len(synced) == 3
-
-
-def test_an_fsync_is_due_after_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[int] = []
-    monkeypatch.setattr("os.fsync", synced.append)
-    now = iter((0.0, 0.2, 1.1, 1.2, 1.3, 1.4))
-    with LineFile(tmp_path, "answers.jsonl", clock=lambda: next(now)) as lines:
-        synced.clear()
-        lines.append({"n": 1})
-        assert synced == []
-        lines.append({"n": 2})
-        lines.settle()
-        assert len(synced) == 1
-
-
 def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
@@ -112,28 +83,6 @@ def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("os.write", full)
     with pytest.raises(LabelError, match="No space left on device"):
         Journal(tmp_path).writer().append({"n": 1})
-
-
-def test_a_line_that_a_full_disk_cut_costs_that_line_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Others were under way: their answers are written behind it."""
-    write, room = os.write, [10]
-
-    def nearly_full(descriptor: int, content: bytes) -> int:
-        if not room:
-            raise OSError(28, "No space left on device")
-        return write(descriptor, content[: room.pop()])
-
-    with LineFile(tmp_path, "answers.jsonl") as lines:
-        lines.append({"n": 1})
-        with monkeypatch.context() as patch:
-            patch.setattr("os.write", nearly_full)
-            with pytest.raises(LabelError, match="No space left on device"):
-                lines.append({"n": 2})
-        lines.append({"n": 3})
-    assert list(checked_lines(lines.path)) == [{"n": 1}, {"n": 3}]
-    assert damaged_lines(lines.path) == 1
 
 
 def test_the_folder_is_the_variable_s_or_the_cache_s(
@@ -177,7 +126,7 @@ def test_a_new_key_version_gives_old_lines_their_new_keys(
 
 def test_a_line_that_says_no_version_is_of_the_first(tmp_path: Path) -> None:
     with LineFile(tmp_path, "answers.jsonl") as lines:
-        lines.append(store.row(request("a"), PAID))
+        lines.append(table.row(request("a"), PAID))
     assert Journal(tmp_path).read().equals(rows("a"))
 
 
@@ -250,38 +199,3 @@ def test_a_file_is_sound_cut_or_damaged(tmp_path: Path) -> None:
     assert state_of(path) == "damaged"
     path.write_bytes(b"")
     assert Journal(tmp_path).states() == {path.name: "sound"}
-
-
-def test_nobody_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk, calls = threading.Event(), list[int]()
-
-    def slow(descriptor: int) -> None:
-        calls.append(descriptor)
-        assert disk.wait(30)
-
-    with LineFile(tmp_path, "answers.jsonl", clock=lambda: 0.0) as lines:
-        monkeypatch.setattr("os.fsync", slow)
-        for number in range(3 * SYNC_ANSWERS):
-            lines.append({"n": number})  # would hang here
-        assert len(list(checked_lines(lines.path))) == 3 * SYNC_ANSWERS
-        disk.set()
-    assert len(calls) == 2  # the one that hung, and a last one for all that came meanwhile
-
-
-def test_after_a_sync_that_failed_every_answer_is_written_and_none_is_acknowledged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(_: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    lines = LineFile(tmp_path, "answers.jsonl", clock=lambda: 0.0)
-    lines.append({"n": 0})
-    with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", broken)
-        with pytest.raises(LabelError, match="Input/output error"):
-            lines.sync()
-    with pytest.raises(LabelError, match="Input/output error"):
-        lines.append({"n": 1})
-    with pytest.raises(LabelError, match="Input/output error"):
-        lines.__exit__(None, None, None)
-    assert list(checked_lines(lines.path)) == [{"n": 0}, {"n": 1}]

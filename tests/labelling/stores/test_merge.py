@@ -16,7 +16,7 @@ from pipeline.labelling.cases import hints_place, labels_place
 from pipeline.labelling.stores import parts
 from pipeline.labelling.stores.merge import merge_rows, refuse_missing
 from pipeline.paths import Paths
-from tests.labelling.stores.test_store import rows
+from tests.labelling.stores.answered import rows
 
 STAGES = """
 stages:

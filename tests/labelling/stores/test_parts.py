@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import LabelError
 from pipeline.labelling.stores import parts
 from pipeline.labelling.stores.store import Store
-from tests.labelling.stores.test_store import FREE, rows
+from tests.labelling.stores.answered import FREE, rows
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ from pipeline.labelling.buyer import Place
 from pipeline.labelling.cases import hints_place, labels_place
 from pipeline.labelling.money.spending import spent
 from pipeline.labelling.request import Request
-from pipeline.labelling.stores import ledger, parts, store
+from pipeline.labelling.stores import ledger, parts, table
 from pipeline.labelling.stores.identity import project_identity
-from pipeline.labelling.stores.journal import Journal, LineFile
+from pipeline.labelling.stores.journal import Journal
+from pipeline.labelling.stores.lines import LineFile
 from pipeline.labelling.stores.recover import recover_rows, refuse_lost
 from pipeline.paths import Paths
-from tests.labelling.stores.test_store import PAID, request, rows
+from tests.labelling.stores.answered import PAID, request, rows
 
 HINTS = replace(request("fpmc/strong"), kind="hints")
 
@@ -29,7 +30,7 @@ def pay(paths: Paths, *requests: Request, project: str | None = None) -> None:
     with journal.writer() as answers, LineFile(journal.folder, ledger.SUFFIX) as lines:
         for one in requests:
             ledger.Ledger(lines, name).note(one, "sent", 0.002)
-            answers.append(store.row(one, PAID))
+            answers.append(table.row(one, PAID))
             ledger.Ledger(lines, name).note(one, "answered", PAID.cost_usd)
 
 
@@ -87,7 +88,7 @@ def test_answers_that_another_project_bought_stay_where_they_are(project: Paths)
     pay(project, request("theirs"), request("both"), project="another")
     pay(project, request("both"))
     with Journal.here().writer() as lines:  # from before there were ledgers
-        lines.append(store.row(request("old"), PAID))
+        lines.append(table.row(request("old"), PAID))
     recover_rows(project, "tiny")
     found = labels_place(project, "tiny").store.read()["subject_id"]
     assert set(found) == {"both", "old"}
@@ -96,7 +97,7 @@ def test_answers_that_another_project_bought_stay_where_they_are(project: Paths)
 def lose(place: Place, *requests: Request) -> str:
     """Buy, record the part as a run does, and delete it; return its name."""
     pay(Paths(place.root), *requests)
-    part = place.store.write(store.frame([store.row(one, PAID) for one in requests]))
+    part = place.store.write(table.frame([table.row(one, PAID) for one in requests]))
     assert part is not None
     parts.write_names(place.names, place.store)
     with LineFile(Journal.here().folder, ledger.SUFFIX) as lines:
