@@ -9,7 +9,7 @@ next one, which pays nothing twice. One task does everything, one step after ano
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ from pipeline.labelling.batches import record as batch_record
 from pipeline.labelling.batches.adoption import Adoption, Over, Patience
 from pipeline.labelling.batches.awaited import to_buy
 from pipeline.labelling.batches.creation import Creation
+from pipeline.labelling.batches.earlier import keys_of, with_ours
 from pipeline.labelling.batches.fetching import Fetching
 from pipeline.labelling.batches.outcomes import Outcomes
 from pipeline.labelling.batches.record import Plan, Record
@@ -172,21 +173,8 @@ class BatchSending:
 
     async def _take_up(self, known: Sequence[Plan]) -> None:
         """Look after the batches that have our requests, and queue what is in none."""
-        wanted = self._outcomes.open
-        for one in known:
-            if one.state == "planned" and one.project == self.ledger.project:
-                self._creation.drop(one)  # an earlier run ended before it sent anything
-        ours = [plan for plan in known if plan.keys & wanted.keys()]
-        found = [plan for plan in ours if plan.open]
-        if not wanted.keys() <= _keys(found):  # else nothing is bought, and nobody is asked
-            lost = [plan for plan in ours if plan.state == "uploaded"]
-            found += [plan for one in lost if (plan := await self._resolved(one))]
-            # without keys (a damaged line) a batch is on record only by name
-            on_record = (one for one in (*known, *found) if one.keys and one.state != "dropped")
-            ids = {one.batch_id for one in on_record}
-            unknown = await self._adoption.unknown(ids, wanted)
-            found += [plan for plan in unknown if plan.keys & wanted.keys()]
-        flying = _keys(found)
+        found = await with_ours(known, self._outcomes, self._adoption, self._creation)
+        wanted, flying = self._outcomes.open, keys_of(found)
         few = {request.key for request in self._few}
         self._few = [one for one in self._few if one.key not in flying] if self.buys else []
         queued = wanted.keys() - flying - few
@@ -197,16 +185,6 @@ class BatchSending:
             keys = sorted((plan.keys & wanted.keys()) - taken)
             taken.update(keys)
             self._outcomes.take_up(keys, ended=plan.tried)
-
-    async def _resolved(self, plan: Plan) -> Plan | None:
-        """Return a plan that became a batch before its id was noted; nothing if it never did."""
-        if found := await self._adoption.lost(plan):
-            return found
-        keys = sorted(plan.keys & self._outcomes.open.keys())
-        self._outcomes.take_up(keys)
-        await self._outcomes.put_back(keys, "never became a batch")
-        self._creation.drop(plan)
-        return None
 
     async def _submit(self) -> None:
         """Make batches of what is queued, as long as money and the service's queue allow it."""
@@ -300,7 +278,3 @@ class BatchSending:
             self.provider, self.transport, self.price, self.budget, self.answers, self.ledger,
             self.clock, self.sleep, self.observe, self.rows, self.failed,
         ).send(requests)  # fmt: skip
-
-
-def _keys(plans: Iterable[Plan]) -> frozenset[str]:
-    return frozenset().union(*(plan.keys for plan in plans))
