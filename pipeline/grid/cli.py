@@ -32,6 +32,7 @@ Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this
 Backbones = Annotated[list[str] | None, typer.Option("--backbone", help="Only this; repeatable.")]
 Recipes = Annotated[list[str] | None, typer.Option("--recipe", help="Only this; repeatable.")]
 Studies = Annotated[list[str] | None, typer.Option("--study", help="Only this; repeatable.")]
+Seeds = Annotated[int | None, typer.Option(help="Only the first so many.", min=1)]
 GridName = Annotated[str, typer.Argument(help="paper or quick.")]
 OneDataset = Annotated[str | None, typer.Option("--dataset", help="Else the first of the run.")]
 
@@ -47,6 +48,7 @@ def _paper(
     backbone: Backbones = None,
     recipe: Recipes = None,
     study: Studies = None,
+    seeds: Seeds = None,
 ) -> None:
     """The published datasets and rankings: every method, control, rival and study.
 
@@ -54,7 +56,9 @@ def _paper(
     """
     from pipeline.grid.prepare import Asked  # noqa: PLC0415
 
-    asked = Asked(*(tuple(one or ()) for one in (dataset, backbone, recipe, study)))
+    asked = Asked(
+        tuple(dataset or ()), tuple(backbone or ()), tuple(recipe or ()), tuple(study or ()), seeds
+    )
     _run("paper", hours, workers, models, again, plan, asked)
 
 
@@ -67,11 +71,13 @@ def _quick(
     again: Again = False,
     plan: Plan = False,
     study: Studies = None,
+    seeds: Seeds = None,
 ) -> None:
     """One dataset, fpmc, few seeds: the main methods and short studies, in some minutes."""
     from pipeline.grid.prepare import Asked  # noqa: PLC0415
 
-    asked = Asked(datasets=(dataset,) if dataset else (), studies=tuple(study or ()))
+    datasets = (dataset,) if dataset else ()
+    asked = Asked(datasets=datasets, studies=tuple(study or ()), seeds=seeds)
     _run("quick", hours, workers, models, again, plan, asked)
 
 

@@ -31,6 +31,8 @@ class Asked:
     backbones: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
     studies: tuple[str, ...] = ()
+    seeds: int | None = None
+    """The first so many."""
 
 
 def named(name: str) -> Name:

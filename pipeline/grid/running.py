@@ -92,7 +92,7 @@ def run(name: str, shipped: Params, project: Paths, options: Options) -> int:
     asked_of(named(name), shipped, project, options.asked)  # before anything is made
     with locked(project.grid), stopped_by_term():
         found = opened(named(name), shipped, project, options.asked)
-        grid, wanted = found.grid, _asked_for(found.entries, options.asked)
+        grid, wanted = found.grid, asked_for(found.entries, options.asked)
         if options.models is not None:
             taken = take_over(grid, options.models, closed(wanted))
             other = f", {taken.other} were made otherwise" if taken.other else ""
@@ -130,7 +130,7 @@ def planned(
     return cutting.fitted(grid, wanted, estimates, limit_hours * 3600 * count), estimates
 
 
-def _asked_for(every: Sequence[Entry], asked: Asked) -> list[Entry]:
+def asked_for(every: Sequence[Entry], asked: Asked) -> list[Entry]:
     """Return the entries of a grid that were asked for, in its order."""
     return [
         one
@@ -139,6 +139,7 @@ def _asked_for(every: Sequence[Entry], asked: Asked) -> list[Entry]:
         and _among(one.unit.backbone, (*asked.backbones, "") if asked.backbones else ())
         and _among(one.unit.recipe, (*asked.recipes, "") if asked.recipes else ())
         and _among(one.study, asked.studies)
+        and (asked.seeds is None or one.unit.seed <= asked.seeds)
     ]
 
 
