@@ -6,7 +6,8 @@ sinks (Kang et al. 2020, CIKM, DE; the same machinery assigns the groups of HTD,
 
 Departures: T sinks with the step, not with the epoch, and has sunk after the fewest steps that a
 run with early stopping takes (patience x steps between looks), since the last step is not known
-beforehand. All experts are one product of matrices.
+beforehand. Only experts that are asked are computed: a share of exactly zero, which nearly all are
+once T has sunk, has no part in the estimate and none in its gradient.
 """
 
 import math
@@ -85,9 +86,19 @@ class Experts(nn.Module):
         return self.mixed(student, asked)
 
     def mixed(self, student: Tensor, asked: Tensor) -> Tensor:
-        """Return the experts' estimates by their shares, of those asked.  # M Ds, M E -> M Dt."""
-        experts, rows = asked.T.nonzero(as_tuple=True)
-        entities = torch.split(student[rows], torch.bincount(experts, minlength=EXPERTS).tolist())
+        """Return the sum of the estimates of the experts asked, by their shares.
+
+        Args:
+            student: M Ds.
+            asked: shares, M E.
+
+        Returns:
+            Estimates of the teacher's vectors.  # M Dt
+        """
+        experts, rows = asked.T.nonzero(as_tuple=True)  # expert by expert
+        sizes = torch.bincount(experts, minlength=EXPERTS).tolist()
+        # not student[rows], whose gradient adds rows as threads come by: bytes would not repeat
+        entities = torch.split(student.index_select(0, rows), sizes)
         weights = zip(
             self.first.view(student.shape[1], EXPERTS, -1).unbind(1),
             self.first_offsets.view(EXPERTS, -1),

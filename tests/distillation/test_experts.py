@@ -1,7 +1,7 @@
 """Experts: who is asked, how hard, and what they answer."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -106,6 +106,34 @@ def test_the_experts_that_are_asked_answer_as_one_product_of_matrices_would(heat
 
     for found, expected in zip(gradients(asked.mixed), gradients(product), strict=True):
         assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_threads_do_not_decide_the_order_in_which_an_entitys_gradients_are_added() -> None:
+    """All experts ask every entity, and there are so many that threads share them."""
+    asked, found = experts(), set()
+    own, even = torch.randn(600, 8), torch.full((600, EXPERTS), 1 / EXPERTS)
+    for _ in range(10):
+        student = own.clone().requires_grad_()
+        asked.mixed(student, even).square().sum().backward()  # type: ignore[no-untyped-call]
+        assert student.grad is not None
+        found.add(student.grad.numpy().tobytes())
+    assert len(found) == 1
+
+
+def test_no_entities_have_no_estimates_and_one_that_is_not_known_spoils_no_other() -> None:
+    asked, own, even = experts(), torch.randn(2, 8), torch.full((2, EXPERTS), 1 / EXPERTS)
+    assert asked.mixed(own[:0], even[:0]).shape == (0, 16)
+    even[1] = torch.nan
+    assert asked.mixed(own, even).isnan().all(1).tolist() == [False, True]
 
 
 def test_the_squared_error_is_a_mean_over_entities_of_squared_distances() -> None:
