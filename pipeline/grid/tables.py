@@ -94,13 +94,14 @@ def _short(value: float) -> str:
 def _verdicts(model: Row, comparisons: list[Row], than: str) -> Iterator[str]:
     """Yield what may be said of a model's NDCG@10 against another method's."""
     same = ("study", "backbone", "recipe", "setting")
+    method, setting = model["method"], model["setting"]
     for one in comparisons:
         if one["metric"] != "ndcg@10" or any(one[key] != model[key] for key in same):
             continue
         verdict, difference = str(one["verdict"]), one["difference"]
-        if (one["ours"], one["theirs"]) == (model["method"], than):
+        if (one["ours"], one["theirs"]) == (method, than):
             yield f"{VERDICTS[verdict]} {difference:+.4f}"
-        elif (one["ours"], one["theirs"]) == (than, model["method"]):
+        elif (one["ours"], one["theirs"], one["their_setting"]) == (than, method, setting):
             yield f"{VERDICTS[REVERSED.get(verdict, verdict)]} {-difference:+.4f}"
 
 

@@ -26,9 +26,13 @@ def project(tmp_path: Path) -> Paths:
         comparison("random", "student", "more", 0.03),
         comparison("exact", "student", "not enough data to tell", 0.01),
     ]
-    found = {"sessions": {"test": 40}, "models": models, "comparisons": compared}
+    return written(tmp_path, models, compared)
+
+
+def written(folder: Path, models: list[dict[str, Any]], comparisons: list[dict[str, Any]]) -> Paths:
+    found = {"sessions": {"test": 40}, "models": models, "comparisons": comparisons}
     counted = {"grid": "quick", "finished": 3, "planned": 3, "cut": None}
-    paths = Paths(tmp_path)
+    paths = Paths(folder)
     files.write_json(paths.grid_figures("quick"), {**counted, "datasets": {"chains": found}})
     return paths
 
@@ -38,7 +42,7 @@ def figure(mean: float, low: float | None, high: float | None) -> dict[str, floa
 
 
 def comparison(ours: str, theirs: str, verdict: str, difference: float) -> dict[str, Any]:
-    told = {"verdict": verdict, "difference": difference, "metric": "ndcg@10"}
+    told = {"verdict": verdict, "difference": difference, "metric": "ndcg@10", "their_setting": {}}
     return {**PLACE, "ours": ours, "theirs": theirs, **told}
 
 
@@ -68,6 +72,17 @@ def test_against_another_method_a_comparison_is_read_from_its_side(
         "student 2 .2000 .1000 .1000 less -0.0300",
     ]
     assert lines(project, "exact", capsys)[3] == "random 2x3 .2000 .1000 .1000 more +0.0200"
+
+
+def test_a_comparison_with_a_model_of_another_setting_is_not_read_from_its_side(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = {"setting": {"labels": 50}}
+    metrics = {"recall@10": figure(0.2, 0.1, 0.3), "ndcg@10": figure(0.1, None, None)}
+    model = {**PLACE, **many, "method": "random", "seeds": 2, "draws": 1, "metrics": metrics}
+    compared = [{**comparison("exact", "random", "less", -0.02), **many}]  # with `random` as it is
+    project = written(tmp_path, [model], compared)
+    assert lines(project, "exact", capsys)[2] == "random labels 50 2 .2000 .1000 .1000"
 
 
 def test_a_method_that_nothing_is_compared_with_is_refused_with_those_that_are(
