@@ -190,6 +190,9 @@ def parity(asked: list[str]) -> None:
     Args:
         asked: datasets and backbones; of a kind that none is named of, all.
     """
+    known = {FILMS, GAMES, *map(BACKBONE, subjects(FILMS))}
+    if unknown := sorted(set(asked) - known):
+        raise SystemExit(f"{', '.join(unknown)}: known are {', '.join(sorted(known))}")
     for dataset in chosen((FILMS, GAMES), asked):
         every = {one: list(models) for one, models in groupby(subjects(dataset), BACKBONE)}
         for backbone in chosen(every, asked):

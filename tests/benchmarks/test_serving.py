@@ -1,5 +1,6 @@
 """How the served form is compared with torch, on scores that were written down."""
 
+import pytest
 import torch
 
 from benchmarks.record import COLUMNS
@@ -9,6 +10,7 @@ from benchmarks.serving import (
     latency_rows,
     not_by_score,
     out_of_order,
+    parity,
     table,
 )
 
@@ -57,3 +59,8 @@ def test_of_names_those_asked_for_are_compared_or_all_where_none_is() -> None:
     assert chosen(("films", "games"), ["games", "sasrec"]) == ["games"]
     assert chosen(["fpmc", "sasrec"], ["games", "sasrec"]) == ["sasrec"]
     assert chosen(("films", "games"), ["sasrec"]) == ["films", "games"]
+
+
+def test_a_name_that_is_neither_dataset_nor_backbone_is_refused_before_hours_of_work() -> None:
+    with pytest.raises(SystemExit, match="sasrek: known are amazon-games, attenmixer"):
+        parity(["amazon-games", "sasrek"])
