@@ -102,7 +102,7 @@ def _verdicts(model: Row, comparisons: list[Row], than: str) -> Iterator[str]:
         if (one["ours"], one["theirs"]) == (method, than):
             yield f"{VERDICTS[verdict]} {difference:+.4f}"
         elif (one["ours"], one["theirs"], one["their_setting"]) == (than, method, setting):
-            yield f"{VERDICTS[REVERSED.get(verdict, verdict)]} {-difference:+.4f}"
+            yield f"{VERDICTS[REVERSED.get(verdict, verdict)]} {0 - difference:+.4f}"  # no -0
 
 
 def _say(content: Mapping[str, Any]) -> None:
