@@ -146,7 +146,7 @@ def _labels(best: list[Point]) -> dict[str, str]:
             and last["quality"] - point["quality"] < NEAR * height
         )
         if not near:
-            found[point["name"]] = "; ".join(_label(one, best) for one in of)
+            found[point["name"]] = "; ".join(dict.fromkeys(_label(one, best) for one in of))
             last = point
     return found
 

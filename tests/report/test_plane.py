@@ -99,6 +99,20 @@ def test_equal_models_share_a_name_and_near_ones_do_without(tmp_path: Path) -> N
     }
 
 
+def test_equal_models_of_one_name_write_it_once(tmp_path: Path) -> None:
+    paths = made_up.project(tmp_path)
+    grid = made_up.grid("tiny", params=made_up.fast(made_up.parameters()))
+    models = grid["datasets"]["tiny"]["models"]
+    pruned = next(one for one in models if one["setting"] == {"form": "pruned"})
+    metrics = {name: {**one, "mean": 1.0} for name, one in pruned["metrics"].items()}
+    for size in (80, 160):  # as good, and as large: nothing is left to prune
+        models.append({**pruned, "setting": {"bytes_an_item": size}, "metrics": metrics})
+    files.write_json(paths.grid_figures("paper"), grid)
+    labels = [row["label"] for row in made(paths).chart.spec["data"]["values"] if row["label"]]
+    assert "itemknn, pruned" in labels
+    assert not any(";" in label for label in labels)
+
+
 def test_points_of_two_recipes_are_named_by_recipe(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     cell(paths, "published", {"popularity": (500, 0.01), "hybrid": (2_000, 0.2)})
