@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
+from pipeline.grid.tables import figure_of, seeds_of, settings_of
 from pipeline.paths import Paths
 
 ROOT = Path(__file__).parents[1]
@@ -127,36 +128,22 @@ def is_of(row: Row, name: str, backbone: str) -> bool:
 
 def setting_of(model: Row) -> str:
     """Return what a study varied, in words."""
-    values = model["setting"].items()
-    each = [f"{name} {value if isinstance(value, str) else f'{value:g}'}" for name, value in values]
-    return ", ".join(each).replace("_", " ")
+    return ", ".join(settings_of(model)).replace("_", " ")
 
 
 def with_half(metric: Mapping[str, float | None]) -> str:
     """Return a mean and half of its 95 % interval."""
-    low, high = metric["low"], metric["high"]
-    half = "" if low is None or high is None else f" ± {short((high - low) / 2)}"
-    return short(metric["mean"] or 0.0) + half
-
-
-def short(value: float) -> str:
-    """Return a share with four places and no leading zero."""
-    return _bare(f"{value:.4f}")
+    return " ± ".join(filter(None, figure_of(metric)))
 
 
 def signed(value: float) -> str:
-    """Return a difference with its sign."""
-    return _bare(f"{value + 0.0:+.4f}")  # no difference has no minus
-
-
-def _bare(number: str) -> str:
-    return re.sub(r"\b0\.", ".", number)
+    """Return a difference with its sign; no difference has no minus."""
+    return f"{value + 0.0:+.4f}".replace("0.", ".", 1)
 
 
 def _seeds(models: Iterable[Row]) -> str:
     """Return how many seeds and draws, of each model where they differ."""
-    each = (str(m["seeds"]) + (f"x{m['draws']}" if m["draws"] > 1 else "") for m in models)
-    return " / ".join(dict.fromkeys(each))
+    return " / ".join(dict.fromkeys(map(seeds_of, models)))
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

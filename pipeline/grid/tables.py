@@ -68,26 +68,35 @@ def _show_dataset(dataset: str, study: str, than: str, found: Mapping[str, Any])
 
 
 def _row(model: Row, comparisons: list[Row], than: str) -> tuple[str, ...]:
-    settings = " ".join(
-        f"{name} {value:g}" if not isinstance(value, str) else f"{name} {value}"
-        for name, value in model["setting"].items()
-    )
-    method = f"{model['method']} {settings}".strip()
-    seeds = str(model["seeds"]) + (f"x{model['draws']}" if model["draws"] > 1 else "")
+    method = " ".join([model["method"], *settings_of(model)])
     numbers = [
-        text for metric in ("recall@10", "ndcg@10") for text in _figure(model["metrics"][metric])
+        text for metric in ("recall@10", "ndcg@10") for text in figure_of(model["metrics"][metric])
     ]
-    return method, seeds, *numbers, next(_verdicts(model, comparisons, than), "")
+    return method, seeds_of(model), *numbers, next(_verdicts(model, comparisons, than), "")
 
 
-def _figure(metric: Mapping[str, float | None]) -> tuple[str, str]:
-    """Return a mean and half of its 95 % interval."""
+def settings_of(model: Row) -> list[str]:
+    """Return what a study varied, each in words."""
+    return [
+        f"{name} {value if isinstance(value, str) else f'{value:g}'}"
+        for name, value in model["setting"].items()
+    ]
+
+
+def seeds_of(model: Row) -> str:
+    """Return how many seeds a model has, and draws under each if several."""
+    return str(model["seeds"]) + (f"x{model['draws']}" if model["draws"] > 1 else "")
+
+
+def figure_of(metric: Mapping[str, float | None]) -> tuple[str, str]:
+    """Return a mean and half of its 95 % interval, '' where there is none."""
     low, high = metric["low"], metric["high"]
-    half = "" if low is None or high is None else _short((high - low) / 2)
-    return _short(metric["mean"] or 0.0), half
+    half = "" if low is None or high is None else short((high - low) / 2)
+    return short(metric["mean"] or 0.0), half
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Return a share with four places and no leading zero."""
     return f"{value:.4f}".removeprefix("0")
 
 

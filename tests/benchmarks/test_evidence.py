@@ -92,11 +92,6 @@ def test_a_mark_of_what_the_figures_do_not_have_is_refused(mark: str) -> None:
         evidence.updated(page, {"datasets": {"films": FOUND}})
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.05, ".0500"), (1.0, "1.0000"), (10.5, "10.5000")])
-def test_a_share_has_four_places_and_no_leading_zero(value: float, text: str) -> None:
-    assert evidence.short(value) == text
-
-
 def test_no_difference_has_no_minus_from_either_side() -> None:
     assert evidence.signed(0.0) == evidence.signed(-0.0) == "+.0000"
 

@@ -93,3 +93,8 @@ def test_a_method_that_nothing_is_compared_with_is_refused_with_those_that_are(
 ) -> None:
     with pytest.raises(ParamsError, match=r"'teacher' is compared .*: exact, random, student$"):
         tables.show("quick", "table", "teacher", project, as_json=False)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.05, ".0500"), (1.0, "1.0000"), (10.5, "10.5000")])
+def test_a_share_has_four_places_and_no_leading_zero(value: float, text: str) -> None:
+    assert tables.short(value) == text
