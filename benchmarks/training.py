@@ -1,5 +1,7 @@
 """Training speed: the recipe `published` against the naive loop, `strong` against bare products.
 
+Backbones that look at each place: with the padding cut against with all of it.
+
 python -m benchmarks.training
 
 Ours and the rival take turns in one process; the figures are medians over the turns.
@@ -34,6 +36,9 @@ def main() -> None:
     for role, times in (("teacher", 20), ("student", 10)):
         record(against_naive(work, params.training, role, times))
     record(against_products(work, params.training))
+    for backbone in ("stamp", "attenmixer", "gru4rec", "sasrec"):
+        for recipe in ("published", "strong"):
+            record(against_padding(work, params.training, backbone, recipe))
 
 
 def against_naive(
@@ -93,12 +98,35 @@ def against_products(work: Workload, params: TrainingParams) -> list[dict[str, A
     ]
 
 
+def against_padding(
+    work: Workload, params: TrainingParams, backbone: str, recipe: str
+) -> list[dict[str, Any]]:
+    """Return a teacher's steps a second, and the gain over steps that look at the padding too."""
+    steps = 10
+    ours = _training(work, params, recipe, "teacher", steps, backbone)
+    padded = _training(work, params, recipe, "teacher", steps, backbone, cuts_padding=False)
+    value, rival = (steps / each for each in in_turns(ours, padded))
+    name = f"training, {recipe}, {backbone} teacher"
+    return [
+        _row(name, value, "steps/s", NO_AIM, rival),
+        _row(f"{name}: gain over looking at the padding", value / rival, "x", NO_AIM, rival),
+    ]
+
+
 def _training(
-    work: Workload, params: TrainingParams, recipe: str, role: str, steps: int
+    work: Workload,
+    params: TrainingParams,
+    recipe: str,
+    role: str,
+    steps: int,
+    backbone: str = "fpmc",
+    *,
+    cuts_padding: bool = True,
 ) -> Callable[[], object]:
     """Return a training of so many steps that is never validated."""
     fit, own = params.recipes[recipe].fit, _role(params, recipe, role)
-    model = registry.build("fpmc", work.n_items, fit, own, params.backbones.fpmc)
+    model = registry.build(backbone, work.n_items, fit, own, getattr(params.backbones, backbone))
+    model.cuts_padding &= cuts_padding
     sessions = recipes.by_part(work.sessions, torch.device("cpu"))["training"]
     loss = recipes.recipe_loss(model, sessions, fit, seed=1)
     model.initialise(torch.Generator().manual_seed(1))

@@ -38,7 +38,7 @@ class AttenMixer(EmbeddingRecommender):
         self.joined = nn.Linear(2 * d, d, bias=False)
         self.dropout = nn.Dropout(role.dropout)
 
-    def encode(self, sessions: Tensor) -> Tensor:
+    def states(self, sessions: Tensor) -> Tensor:
         """Return unit session vectors times the scale.  # B L -> B D."""
         B, L = sessions.shape
         x = self.dropout(functional.normalize(self.context(sessions), dim=-1))  # B L D

@@ -1,7 +1,7 @@
 """What every recommender can do, and what the neural ones have in common.
 
 ``Recommender`` is the seam that ranking, difficulty, distillation and evaluation use.
-``EmbeddingRecommender`` gives a backbone its item tables; the backbone adds ``encode``.
+``EmbeddingRecommender`` gives a backbone its item tables; the backbone adds ``states``.
 """
 
 from typing import Protocol, runtime_checkable
@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.params.training import FitParams, RoleParams
+
+SHORT = 4
+"""Sessions up to this length are encoded together; the next groups are twice as long each."""
 
 
 @runtime_checkable
@@ -54,6 +57,9 @@ class EmbeddingRecommender(nn.Module):
     the recipe ties them. Row 0 of both is zero and stays so: no gradient reaches it.
     """
 
+    cuts_padding: bool = True
+    """Whether a step of training is shorter without the padding."""
+
     def __init__(self, n_items: int, fit: FitParams, role: RoleParams) -> None:
         super().__init__()
         self.n_items = n_items
@@ -76,8 +82,34 @@ class EmbeddingRecommender(nn.Module):
             self.context.weight[0] = 0
 
     def encode(self, sessions: Tensor) -> Tensor:
-        """Return the session vectors.  # B L -> B D."""
+        """Return the session vectors.  # B L -> B D.
+
+        Most sessions are much shorter than the longest. Training on a processor sends those of
+        like length through together, without the places that all of them leave empty; the vectors
+        are the same, and only dropout falls on other numbers.
+        """
+        if self.training and self.cuts_padding and sessions.device.type == "cpu":
+            return self._by_length(sessions)
+        return self.states(sessions)
+
+    def states(self, sessions: Tensor) -> Tensor:
+        """Return the session vectors, padding looked at and given no weight.  # B L -> B D."""
         raise NotImplementedError
+
+    def _by_length(self, sessions: Tensor) -> Tensor:
+        longest = [SHORT]
+        while longest[-1] < sessions.shape[1]:
+            longest.append(2 * longest[-1])
+        group = torch.bucketize((sessions > 0).sum(1), torch.tensor(longest))
+        order = group.argsort(stable=True)
+        sizes = group.bincount(minlength=len(longest)).tolist()
+        pieces = torch.split(sessions[order], sizes)
+        states = [
+            self.states(piece[:, -length:])
+            for piece, length in zip(pieces, longest, strict=True)
+            if len(piece)
+        ]
+        return torch.cat(states).index_select(0, order.argsort())
 
     def item_vectors(self, index: Tensor | slice) -> Tensor:
         """Return rows of the output table in the form that scores use.  # ... D."""

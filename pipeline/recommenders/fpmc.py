@@ -18,6 +18,8 @@ from pipeline.recommenders.base import EmbeddingRecommender
 class Fpmc(EmbeddingRecommender):
     """Session vector = weighted mean of context vectors (+ a linear map of it)."""
 
+    cuts_padding = False  # a look-up and a mean take no longer than sorting by length
+
     def __init__(self, n_items: int, fit: FitParams, role: RoleParams, _: FpmcParams) -> None:
         super().__init__(n_items, fit, role)
         learned = fit.recency == "learned"
@@ -32,7 +34,7 @@ class Fpmc(EmbeddingRecommender):
         if self.map is not None:
             nn.init.zeros_(self.map.weight)
 
-    def encode(self, sessions: Tensor) -> Tensor:
+    def states(self, sessions: Tensor) -> Tensor:
         """Return the session vectors.  # B L -> B D."""
         present = (sessions > 0).to(self.items.weight.dtype)  # B L
         if self.places is not None:

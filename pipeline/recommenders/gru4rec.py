@@ -21,7 +21,7 @@ class Gru4Rec(EmbeddingRecommender):
         self.gru = nn.GRU(role.dimension, own.hidden, own.layers, batch_first=True)
         self.map = nn.Linear(own.hidden, role.dimension)
 
-    def encode(self, sessions: Tensor) -> Tensor:
+    def states(self, sessions: Tensor) -> Tensor:
         """Return the mapped hidden state after the last item.  # B L -> B D."""
         lengths = (sessions > 0).sum(1)
         places = torch.arange(sessions.shape[1], device=sessions.device)

@@ -24,15 +24,23 @@ class _Block(nn.Module):
         self.widen, self.narrow = nn.Linear(d, inner), nn.Linear(inner, d)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, allowed: Tensor) -> Tensor:
-        B, L, D = x.shape
-        parts = self.queries_keys_values(self.attention_norm(x)).chunk(3, dim=-1)
-        q, k, v = (part.view(B, L, self.heads, -1).transpose(1, 2) for part in parts)  # B H L d
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
-        x = x + self.dropout(self.joined(mixed.transpose(1, 2).reshape(B, L, D)))
+    def forward(self, x: Tensor, allowed: Tensor, asked: slice = slice(None)) -> Tensor:
+        """Return the states of the places ``asked`` for.  # B L D, B 1 L L -> B A D."""
+        normed = self.attention_norm(x)
+        weight, bias = self.queries_keys_values.weight, self.queries_keys_values.bias
+        x, D = x[:, asked], x.shape[-1]
+        q = functional.linear(normed[:, asked], weight[:D], bias[:D])
+        k, v = functional.linear(normed, weight[D:], bias[D:]).chunk(2, dim=-1)
+        q, k, v = (self._heads(part) for part in (q, k, v))
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=allowed[:, :, asked])
+        x = x + self.dropout(self.joined(mixed.transpose(1, 2).flatten(2)))  # B A D
         inner = functional.gelu(self.widen(self.inner_norm(x)))
         result: Tensor = x + self.dropout(self.narrow(inner))
         return result
+
+    def _heads(self, part: Tensor) -> Tensor:
+        B, L, _ = part.shape
+        return part.view(B, L, self.heads, -1).transpose(1, 2)  # B H L d
 
 
 class SasRec(EmbeddingRecommender):
@@ -53,7 +61,7 @@ class SasRec(EmbeddingRecommender):
         self.last_norm = nn.LayerNorm(d)
         self.dropout = nn.Dropout(role.dropout)
 
-    def encode(self, sessions: Tensor) -> Tensor:
+    def states(self, sessions: Tensor) -> Tensor:
         """Return the state at the last item.  # B L -> B D."""
         L = sessions.shape[1]
         x = self.context(sessions) * self.items.embedding_dim**0.5 + self.positions[-L:]
@@ -62,7 +70,8 @@ class SasRec(EmbeddingRecommender):
         itself = torch.eye(L, dtype=torch.bool, device=sessions.device)
         # a padded place sees itself alone: a row without any place would be no number
         allowed = (causal & (sessions > 0)[:, None, None, :]) | itself  # B 1 L L
-        for block in self.blocks:
-            x = block(x, allowed)
+        for number, block in enumerate(self.blocks, 1):
+            # of the last block only the state at the last item is read
+            x = block(x, allowed, slice(-1, None) if number == len(self.blocks) else slice(None))
         state: Tensor = self.last_norm(x[:, -1])
         return state

@@ -31,7 +31,7 @@ class Stamp(EmbeddingRecommender):
         self.current = nn.Linear(d, d)
         self.dropout = nn.Dropout(role.dropout)
 
-    def encode(self, sessions: Tensor) -> Tensor:
+    def states(self, sessions: Tensor) -> Tensor:
         """Return h_s * h_t.  # B L -> B D."""
         present = (sessions > 0)[:, :, None]  # B L 1
         x = self.dropout(self.context(sessions))  # B L D

@@ -96,9 +96,28 @@ class BackboneChecks:
         assert not torch.equal(scores_of(model, SESSIONS), scores_of(model, SESSIONS))
 
     def test_without_dropout_training_and_evaluation_score_alike(self, fit: FitParams) -> None:
-        model = untrained(self.backbone, fit)
+        model = exact(self.backbone, fit)
         expected = scores_of(model, SESSIONS)
-        assert torch.equal(scores_of(model.train(), SESSIONS), expected)
+        found = scores_of(model.train(), SESSIONS)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+    @pytest.mark.parametrize("lengths", [[9, 1, 10, 4, 5, 8, 2, 3], [2, 1, 4], [7], [10, 10]])
+    def test_training_without_the_padding_teaches_the_same(
+        self, fit: FitParams, lengths: list[int]
+    ) -> None:
+        model = exact(self.backbone, fit)
+        sessions = padded(*(range(3, 3 + length) for length in lengths), length=10)
+        told = torch.linspace(-1, 2, len(lengths) * 16).double().view(len(lengths), 16)
+
+        def gradients(vectors: Tensor) -> list[Tensor]:
+            weights = list(model.parameters())
+            found = torch.autograd.grad((vectors * told).sum(), weights, allow_unused=True)
+            pairs = zip(found, weights, strict=True)
+            return [torch.zeros_like(own) if one is None else one for one, own in pairs]
+
+        expected = gradients(model.states(sessions))
+        for one, other in zip(gradients(model.train().encode(sessions)), expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
 
     def test_scores_of_a_range_are_the_same_columns_of_all_scores(self, fit: FitParams) -> None:
         model = exact(self.backbone, fit)

@@ -23,7 +23,7 @@ def model_of() -> Any:
 
 def test_a_place_sees_itself_and_what_came_before() -> None:
     model, seen = model_of(), []
-    model.blocks[-1].register_forward_hook(lambda *found: seen.append(found[2]))
+    model.blocks[0].register_forward_hook(lambda *found: seen.append(found[2]))
     model.encode(padded([1, 2, 3, 4]))
     model.encode(padded([1, 2, 3, 40]))
     torch.testing.assert_close(seen[0][:, :3], seen[1][:, :3], rtol=0, atol=1e-12)
@@ -60,8 +60,11 @@ def test_attention_by_hand() -> None:
         heads.append(scores.softmax(-1) @ v[0, :, own])
     mixed = x[0] + block.joined(torch.cat(heads, dim=-1))
     inner = torch.nn.functional.gelu(block.widen(block.inner_norm(mixed)))
-    found = block(x, torch.ones(3, 3).tril().bool())[0]
-    torch.testing.assert_close(found, mixed + block.narrow(inner), rtol=0, atol=1e-12)
+    allowed = torch.ones(1, 1, 3, 3).tril().bool()
+    expected = mixed + block.narrow(inner)
+    torch.testing.assert_close(block(x, allowed)[0], expected, rtol=0, atol=1e-12)
+    last = block(x, allowed, slice(-1, None))[0]
+    torch.testing.assert_close(last, expected[-1:], rtol=0, atol=1e-12)
 
 
 def test_heads_that_do_not_divide_the_dimension_are_answered_in_one_line() -> None:
