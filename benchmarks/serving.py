@@ -104,7 +104,7 @@ def model_of(subject: Subject) -> EmbeddingRecommender:
     """Return a model, trained for some steps if it is nowhere."""
     if not subject.folder.is_dir():
         params, work = read_params(Paths().params).training, workload(subject.dataset)
-        recipe = params.recipes[subject.recipe]
+        recipe = params.recipe(subject.recipe, subject.backbone)
         role = recipe.teacher if subject.role == "teacher" else recipe.student
         fit = recipe.fit.model_copy(update={"max_steps": STEPS, "evaluate_every": STEPS})
         own = getattr(params.backbones, subject.backbone)

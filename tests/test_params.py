@@ -62,6 +62,16 @@ def test_exponents_are_numbers(project: Path) -> None:
         ("folds: 0", "folds: 1", "difficulty: folds: 0 (the teacher itself) or at least 2"),
         ("    path: examples/tiny\n", "", "dataset.tiny: give path, folder or url"),
         ("reader: lastfm", "reader: log", "dataset.lastfm: reader 'log' and a section 'log'"),
+        (
+            "    fpmc: {}",
+            "    fpmc: {recipes: {weak: {}}}",
+            "training: backbones.fpmc.recipes: 'weak",
+        ),
+        (
+            "fpmc: {}",
+            "fpmc: {recipes: {strong: {student: {dimension: 9}}}}",
+            "training.backbones.fpmc.recipes.strong.student.dimension is not a known key",
+        ),
         ("student: {dimension: 10", "student: {dimension: 0", "training.recipes.published.stude"),
     ],
 )
@@ -103,6 +113,18 @@ def test_any_text_is_read_or_answered_in_one_line(text: str) -> None:
 def test_parameters_cannot_be_changed_by_a_stage(project: Path) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         read_params(project / "params.yaml").select.count = 5  # type: ignore[misc]
+
+
+def test_a_backbone_changes_the_recipe_it_names_and_no_other(shipped: str, tmp_path: Path) -> None:
+    own = "fpmc: {recipes: {strong: {student: {learning_rate: 0.5, dropout: 0.25}}}}"
+    path = tmp_path / "params.yaml"
+    path.write_text(replaced(shipped, "fpmc: {}", own))
+    training = read_params(path).training
+    strong, fpmc = training.recipes["strong"], training.recipe("strong", "fpmc")
+    assert (fpmc.student.learning_rate, fpmc.student.dropout) == (0.5, 0.25)
+    expected = strong.student.model_copy(update={"learning_rate": 0.5, "dropout": 0.25})
+    assert (fpmc.student, fpmc.teacher, fpmc.fit) == (expected, strong.teacher, strong.fit)
+    assert training.recipe("published", "fpmc") == training.recipes["published"]
 
 
 def test_every_recipe_has_a_schedule_to_distil_with(project: Path) -> None:

@@ -70,13 +70,14 @@ def _baselines(_: Unit, params: Params) -> Decided:
 
 def _training(unit: Unit, params: Params) -> Decided:
     recipe, training = recipe_of(unit, params), params.training
+    own = getattr(training.backbones, unit.backbone)
     roles = {"teacher": recipe.teacher, "fold": recipe.teacher, "student": recipe.student}
     role = roles.get(unit.method, recipe)  # a pilot trains both
     return {
         "shared": training.shared.model_dump(mode="json"),
         "fit": recipe.fit.model_dump(mode="json"),
         "role": role.model_dump(mode="json"),
-        "backbone": getattr(training.backbones, unit.backbone).model_dump(mode="json"),
+        "backbone": own.model_dump(mode="json", exclude={"recipes"}),  # they are in the role
         "fold": unit.get("fold"),
     }
 
@@ -120,7 +121,8 @@ DECIDES: dict[str, Callable[[Unit, Params], Decided]] = {
 
 def recipe_of(unit: Unit, params: Params) -> RecipeParams:
     """Return a unit's recipe with the width of the student that it asks for."""
-    recipe, dimension = params.training.recipes[unit.recipe], unit.get("dimension")
+    recipe = params.training.recipe(unit.recipe, unit.backbone)
+    dimension = unit.get("dimension")
     if dimension is None:
         return recipe
     student = recipe.student.model_copy(update={"dimension": int(dimension)})

@@ -33,7 +33,7 @@ class _Pilot:
         self._params, self._unit = grid.params, unit
         folder = grid.paths.sessions(unit.dataset)
         self._sessions, self._n_items = SESSIONS.read(folder), len(CATALOG.read(folder))
-        self._recipe = grid.params.training.recipes[unit.recipe]
+        self._recipe = grid.params.training.recipe(unit.recipe, unit.backbone)
         self._device = registry.device(grid.params.training.shared.device)
         self._parts = by_part(self._sessions, self._device)
 

@@ -110,7 +110,7 @@ def _is_alike(params: Params, unit: Unit, folder: Path) -> bool:
     if not (folder / "model.json").exists() or not (folder / "weights.safetensors").exists():
         return False
     described: dict[str, Any] = files.read_json(folder / "model.json")
-    recipe = params.training.recipes[unit.recipe]
+    recipe = params.training.recipe(unit.recipe, unit.backbone)
     role = recipe.teacher if unit.method == "teacher" else recipe.student
     own = getattr(params.training.backbones, unit.backbone)
     items = int(described.get("n_items", 0))

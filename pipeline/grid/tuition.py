@@ -146,7 +146,7 @@ class Tuition:
             student=self._load("student"),
             teacher=self._load("teacher").requires_grad_(requires_grad=False).eval(),
             pairs=pairs.to(self._device) if pairs else None,
-            role=self.params.training.recipes[self.cell.recipe].teacher,
+            role=self.params.training.recipe(self.cell.recipe, self.cell.backbone).teacher,
         )
         learned = rivals.learn(name, material, float(weight or 0), self.lesson)
         steps = {"steps": int(learned.log["step"][-1]), "weight": float(weight or 0)}

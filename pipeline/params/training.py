@@ -76,3 +76,26 @@ class TrainingParams(Section):
     recipes: dict[Name, RecipeParams]
     backbones: BackboneParams
     counting: CountingParams
+
+    @model_validator(mode="after")
+    def _changes_are_of_recipes(self) -> "TrainingParams":
+        for backbone, own in self.backbones:
+            for name in own.recipes:
+                if name not in self.recipes:
+                    raise ValueError(
+                        f"backbones.{backbone}.recipes: '{name}' is no recipe; there are "
+                        f"{', '.join(self.recipes)}"
+                    )
+        return self
+
+    def recipe(self, name: str, backbone: str) -> RecipeParams:
+        """Return a recipe as a backbone wants it."""
+        found, own = self.recipes[name], getattr(self.backbones, backbone)
+        if name not in own.recipes:
+            return found
+        changes = own.recipes[name]
+        roles = {
+            role: getattr(found, role).model_copy(update=change.model_dump(exclude_none=True))
+            for role, change in changes
+        }
+        return found.model_copy(update=roles)

@@ -60,7 +60,8 @@ def train_role(
     """Train a cell's teacher or student.
 
     Args:
-        role: decides width, speed and regularisation, by ``training.recipes.<recipe>.<role>``.
+        role: decides width, speed and regularisation, by ``training.recipes.<recipe>.<role>`` and
+            what the backbone wants otherwise.
         params: recipes and backbones.
         cell: backbone, recipe and seed.
         sessions: the table SESSIONS.
@@ -68,7 +69,7 @@ def train_role(
         root: folder of unfinished trainings.
         team: processes that train together; each is given the same trained model.
     """
-    recipe = params.recipes[cell.recipe]
+    recipe = params.recipe(cell.recipe, cell.backbone)
     own: RoleParams = getattr(recipe, role)
     backbone = getattr(params.backbones, cell.backbone)
     device = _device(params.shared.device, team)

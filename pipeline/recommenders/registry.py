@@ -68,11 +68,12 @@ def describe(
     backbone: str, n_items: int, fit: FitParams, role: RoleParams, own: Section
 ) -> dict[str, Any]:
     """Return what ``load`` needs to build the same recommender again."""
-    parts = {"fit": fit, "role": role, "backbone": own}
     return {
         "model": backbone,
         "n_items": n_items,
-        **{name: part.model_dump(mode="json") for name, part in parts.items()},
+        "fit": fit.model_dump(mode="json"),
+        "role": role.model_dump(mode="json"),
+        "backbone": own.model_dump(mode="json", exclude={"recipes"}),  # they are in the role
     }
 
 

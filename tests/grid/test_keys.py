@@ -22,6 +22,7 @@ UNITS = {
 EVERY = set(UNITS)
 LEARNT = {"exact", "random", "no_list", "llm_shuffled", "de"}
 OF_TEACHER = {"teacher", "pool", *LEARNT}
+OTHER_SPEED = {"strong": {"teacher": {"learning_rate": 0.5}}}
 
 
 def changed(place: str, value: object) -> Params:
@@ -56,6 +57,9 @@ def differing(one: Mapping[str, str], other: Mapping[str, str]) -> set[str]:
         ("training.recipes.strong.fit.batch", 100, EVERY - {"popularity"}),
         ("training.recipes.published.fit.batch", 100, set()),
         ("training.backbones.stamp.add_mean", False, set()),
+        ("training.backbones.stamp.recipes", OTHER_SPEED, set()),
+        ("training.backbones.fpmc.recipes", OTHER_SPEED, OF_TEACHER),
+        ("training.backbones.fpmc.recipes", {"published": {}}, set()),
         ("training.counting.decay", [0.5], {"popularity"}),
         ("difficulty.candidates", 40, OF_TEACHER - {"teacher"}),
         ("label.min_ranking", 6, OF_TEACHER - {"teacher"}),

@@ -9,6 +9,7 @@ import torch
 
 from pipeline import seeds
 from pipeline.errors import DataError, ParamsError
+from pipeline.params.backbones import RecipeChanges, RoleChanges
 from pipeline.params.training import FitParams
 from pipeline.paths import Cell
 from pipeline.recommenders import recipes, training
@@ -161,6 +162,19 @@ def test_a_backbone_and_a_recipe_decide_what_is_built(tmp_path: Path) -> None:
             done = train_role("student", params, cell, frame, N_ITEMS, tmp_path)
             assert done.description["model"] == backbone
             assert (done.model.bias is None) == (recipe == "published")
+
+
+def test_a_backbone_is_trained_as_it_wants_a_recipe(tmp_path: Path) -> None:
+    params, frame = training_params(max_steps=2, evaluate_every=1), chain_sessions(20, 10)
+    changes = RecipeChanges(student=RoleChanges(learning_rate=0.5))
+    wanted = params.backbones.fpmc.model_copy(update={"recipes": {"strong": changes}})
+    backbones = params.backbones.model_copy(update={"fpmc": wanted})
+    changed = params.model_copy(update={"backbones": backbones})
+    first = train_role("student", params, CELL, frame, N_ITEMS, tmp_path)
+    other = train_role("student", changed, CELL, frame, N_ITEMS, tmp_path)
+    assert not torch.equal(first.model.items.weight, other.model.items.weight)
+    assert other.description["role"] == {**first.description["role"], "learning_rate": 0.5}
+    assert other.description["backbone"] == first.description["backbone"] == {}
 
 
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
