@@ -124,7 +124,7 @@ def _training(
     cuts_padding: bool = True,
 ) -> Callable[[], object]:
     """Return a training of so many steps that is never validated."""
-    fit, own = params.recipes[recipe].fit, _role(params, recipe, role)
+    fit, own = params.recipes[recipe].fit, _role(params, recipe, role, backbone)
     model = registry.build(backbone, work.n_items, fit, own, getattr(params.backbones, backbone))
     model.cuts_padding &= cuts_padding
     sessions = recipes.by_part(work.sessions, torch.device("cpu"))["training"]
@@ -143,8 +143,8 @@ def _training(
     return lambda: training.fit(model, count, loss, lambda: 0.0, schedule, seed=1, label="ours")
 
 
-def _role(params: TrainingParams, recipe: str, role: str) -> RoleParams:
-    own: RoleParams = getattr(params.recipes[recipe], role)
+def _role(params: TrainingParams, recipe: str, role: str, backbone: str = "fpmc") -> RoleParams:
+    own: RoleParams = getattr(params.recipe(recipe, backbone), role)
     return own
 
 

@@ -124,8 +124,10 @@ class Sparse:
         old = self.masks[name]
         slope = weight.grad if weight.grad is not None else torch.zeros_like(weight)
         self.masks[name] = masks.exchanged(weight, slope, old, share, padded)
+        state = optimizer.state[weight]
         for moment in ("exp_avg", "exp_avg_sq"):
-            optimizer.state[weight][moment].mul_(old)  # whoever was dead starts without a past
+            if moment in state:  # not where no step has had a gradient yet
+                state[moment].mul_(old)  # whoever was dead starts without a past
 
 
 def matrices(model: EmbeddingRecommender) -> Iterator[tuple[str, Tensor, bool]]:

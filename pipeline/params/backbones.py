@@ -2,17 +2,24 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from pipeline.params.base import Name, Positive, Section
 
 
 class RoleChanges(Section):
-    """What a backbone's teacher or student wants otherwise than a recipe says."""
+    """What a backbone's teacher or student wants otherwise than a recipe says; the rest is absent.
+
+    What is absent is not dumped: a null would read as if there were none of it.
+    """
 
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _what_is_there(self, dump: SerializerFunctionWrapHandler) -> dict[str, float]:
+        return {name: value for name, value in dump(self).items() if value is not None}
 
 
 class RecipeChanges(Section):
@@ -22,23 +29,23 @@ class RecipeChanges(Section):
     student: RoleChanges = RoleChanges()
 
 
-class Backbone(Section):
-    """What every backbone can say: how it differs from recipes, by their names."""
+class BackboneSection(Section):
+    """What every backbone has: its changes to recipes, by their names."""
 
     recipes: dict[Name, RecipeChanges] = Field(default_factory=dict)
 
 
-class FpmcParams(Backbone):
+class FpmcParams(BackboneSection):
     """FPMC has no settings of its own; the recipe's switches decide its form."""
 
 
-class StampParams(Backbone):
+class StampParams(BackboneSection):
     """STAMP (Liu et al. 2018)."""
 
     add_mean: bool
 
 
-class AttenMixerParams(Backbone):
+class AttenMixerParams(BackboneSection):
     """Atten-Mixer (Zhang et al. 2023)."""
 
     levels: Positive
@@ -47,14 +54,14 @@ class AttenMixerParams(Backbone):
     scale: Annotated[float, Field(gt=0)]
 
 
-class Gru4RecParams(Backbone):
+class Gru4RecParams(BackboneSection):
     """GRU4Rec (Hidasi et al. 2016) in the form with one output table."""
 
     hidden: Positive
     layers: Positive
 
 
-class SasRecParams(Backbone):
+class SasRecParams(BackboneSection):
     """SASRec (Kang and McAuley 2018)."""
 
     blocks: Positive

@@ -95,7 +95,7 @@ class TrainingParams(Section):
             return found
         changes = own.recipes[name]
         roles = {
-            role: getattr(found, role).model_copy(update=change.model_dump(exclude_none=True))
+            role: getattr(found, role).model_copy(update=change.model_dump())
             for role, change in changes
         }
         return found.model_copy(update=roles)

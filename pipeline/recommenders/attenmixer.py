@@ -38,10 +38,10 @@ class AttenMixer(EmbeddingRecommender):
         self.joined = nn.Linear(2 * d, d, bias=False)
         self.dropout = nn.Dropout(role.dropout)
 
-    def states(self, sessions: Tensor) -> Tensor:
+    def session_vectors(self, sessions: Tensor, items: Tensor) -> Tensor:
         """Return unit session vectors times the scale.  # B L -> B D."""
         B, L = sessions.shape
-        x = self.dropout(functional.normalize(self.context(sessions), dim=-1))  # B L D
+        x = self.dropout(functional.normalize(items, dim=-1))  # B L D
         present = sessions > 0
         last = x[:, -1]
         attention = self._attention(x, present)  # B H L

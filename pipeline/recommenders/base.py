@@ -1,7 +1,7 @@
 """What every recommender can do, and what the neural ones have in common.
 
 ``Recommender`` is the seam that ranking, difficulty, distillation and evaluation use.
-``EmbeddingRecommender`` gives a backbone its item tables; the backbone adds ``states``.
+``EmbeddingRecommender`` gives a backbone its item tables; the backbone adds ``session_vectors``.
 """
 
 from typing import Protocol, runtime_checkable
@@ -13,7 +13,7 @@ from torch.nn import functional
 from pipeline.params.training import FitParams, RoleParams
 
 SHORT = 4
-"""Sessions up to this length are encoded together; the next groups are twice as long each."""
+"""Places of the first group of sessions of like length; each next one has twice as many."""
 
 
 @runtime_checkable
@@ -58,7 +58,7 @@ class EmbeddingRecommender(nn.Module):
     """
 
     cuts_padding: bool = True
-    """Whether a step of training is shorter without the padding."""
+    """Whether training leaves out padding; not where that takes longer than it saves."""
 
     def __init__(self, n_items: int, fit: FitParams, role: RoleParams) -> None:
         super().__init__()
@@ -84,32 +84,39 @@ class EmbeddingRecommender(nn.Module):
     def encode(self, sessions: Tensor) -> Tensor:
         """Return the session vectors.  # B L -> B D.
 
-        Most sessions are much shorter than the longest. Training on a processor sends those of
-        like length through together, without the places that all of them leave empty; the vectors
-        are the same, and only dropout falls on other numbers.
+        Most sessions are much shorter than the longest. Training on a processor takes those of
+        like length together, cut to ``SHORT`` places, twice as many, and so on; the vectors are
+        the same but for rounding, and dropout falls on other numbers.
         """
+        items = self.context(sessions)  # one look-up: its gradient is as long as the catalogue
         if self.training and self.cuts_padding and sessions.device.type == "cpu":
-            return self._by_length(sessions)
-        return self.states(sessions)
+            return self._by_length(sessions, items)
+        return self.session_vectors(sessions, items)
 
-    def states(self, sessions: Tensor) -> Tensor:
-        """Return the session vectors, padding looked at and given no weight.  # B L -> B D."""
+    def session_vectors(self, sessions: Tensor, items: Tensor) -> Tensor:
+        """Return the session vectors; more padding on the left must not change them.
+
+        Args:
+            sessions: item indices, padded with 0 on the left.  # B L, int64
+            items: their rows of ``context``.  # B L D
+        """
         raise NotImplementedError
 
-    def _by_length(self, sessions: Tensor) -> Tensor:
-        longest = [SHORT]
-        while longest[-1] < sessions.shape[1]:
-            longest.append(2 * longest[-1])
-        group = torch.bucketize((sessions > 0).sum(1), torch.tensor(longest))
+    def _by_length(self, sessions: Tensor, items: Tensor) -> Tensor:
+        widths = [SHORT]
+        while widths[-1] < sessions.shape[1]:
+            widths.append(2 * widths[-1])
+        group = torch.bucketize((sessions > 0).sum(1), torch.tensor(widths))
         order = group.argsort(stable=True)
-        sizes = group.bincount(minlength=len(longest)).tolist()
-        pieces = torch.split(sessions[order], sizes)
-        states = [
-            self.states(piece[:, -length:])
-            for piece, length in zip(pieces, longest, strict=True)
-            if len(piece)
+        sizes = group.bincount(minlength=len(widths)).tolist()
+        rows = torch.split(sessions[order], sizes)
+        rows_items = torch.split(items.index_select(0, order), sizes)
+        vectors = [
+            self.session_vectors(some[:, -width:], some_items[:, -width:])
+            for some, some_items, width in zip(rows, rows_items, widths, strict=True)
+            if len(some)
         ]
-        return torch.cat(states).index_select(0, order.argsort())
+        return torch.cat(vectors).index_select(0, order.argsort())
 
     def item_vectors(self, index: Tensor | slice) -> Tensor:
         """Return rows of the output table in the form that scores use.  # ... D."""

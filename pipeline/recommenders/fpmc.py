@@ -34,12 +34,12 @@ class Fpmc(EmbeddingRecommender):
         if self.map is not None:
             nn.init.zeros_(self.map.weight)
 
-    def states(self, sessions: Tensor) -> Tensor:
+    def session_vectors(self, sessions: Tensor, items: Tensor) -> Tensor:
         """Return the session vectors.  # B L -> B D."""
         present = (sessions > 0).to(self.items.weight.dtype)  # B L
         if self.places is not None:
             present = present * self.places[-sessions.shape[1] :].exp()
         weights = present / present.sum(1, keepdim=True).clamp_min(1e-9)
-        mean = torch.einsum("bl,bld->bd", weights, self.context(sessions))
+        mean = torch.einsum("bl,bld->bd", weights, items)
         vectors: Tensor = self.dropout(mean)
         return vectors if self.map is None else vectors + self.map(vectors)

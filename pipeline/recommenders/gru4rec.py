@@ -21,14 +21,14 @@ class Gru4Rec(EmbeddingRecommender):
         self.gru = nn.GRU(role.dimension, own.hidden, own.layers, batch_first=True)
         self.map = nn.Linear(own.hidden, role.dimension)
 
-    def states(self, sessions: Tensor) -> Tensor:
+    def session_vectors(self, sessions: Tensor, items: Tensor) -> Tensor:
         """Return the mapped hidden state after the last item.  # B L -> B D."""
         lengths = (sessions > 0).sum(1)
         places = torch.arange(sessions.shape[1], device=sessions.device)
-        shift = (sessions.shape[1] - lengths)[:, None]  # items move to the left, zeros follow
-        moved = sessions.gather(1, (places + shift).clamp_max(sessions.shape[1] - 1))
-        moved = moved.masked_fill(places >= lengths[:, None], 0)
-        states, _ = self.gru(self.dropout(self.context(moved)))  # B L H
+        shift = (sessions.shape[1] - lengths)[:, None]  # items move to the left
+        moved = (places + shift).clamp_max(sessions.shape[1] - 1)  # what follows them is not read
+        items = items.gather(1, moved[:, :, None].expand_as(items))
+        states, _ = self.gru(self.dropout(items))  # B L H
         rows = torch.arange(sessions.shape[0], device=sessions.device)  # `len` is no symbol
         mapped: Tensor = self.map(states[rows, (lengths - 1).clamp_min(0)])
         return mapped

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from pipeline import files
 from pipeline.errors import DataError, ParamsError
-from pipeline.params.backbones import BackboneParams
-from pipeline.params.base import Section
+from pipeline.params.backbones import BackboneParams, BackboneSection
 from pipeline.params.training import FitParams, RoleParams
 from pipeline.recommenders.attenmixer import AttenMixer
 from pipeline.recommenders.base import EmbeddingRecommender, Recommender
@@ -58,14 +57,14 @@ COUNTING: dict[str, type[Counting]] = {
 
 
 def build(
-    backbone: str, n_items: int, fit: FitParams, role: RoleParams, own: Section
+    backbone: str, n_items: int, fit: FitParams, role: RoleParams, own: BackboneSection
 ) -> EmbeddingRecommender:
     """Return an untrained recommender; ``initialise`` draws its weights."""
     return BACKBONES[backbone](n_items, fit, role, own)
 
 
 def describe(
-    backbone: str, n_items: int, fit: FitParams, role: RoleParams, own: Section
+    backbone: str, n_items: int, fit: FitParams, role: RoleParams, own: BackboneSection
 ) -> dict[str, Any]:
     """Return what ``load`` needs to build the same recommender again."""
     return {
@@ -154,7 +153,7 @@ def _hybrid(described: dict[str, Any], tensors: dict[str, Tensor]) -> Hybrid:
 def _neural(described: dict[str, Any], tensors: dict[str, Tensor]) -> EmbeddingRecommender:
     name = described["model"]
     own_class = BackboneParams.model_fields[name].annotation
-    if not (isinstance(own_class, type) and issubclass(own_class, Section)):
+    if not (isinstance(own_class, type) and issubclass(own_class, BackboneSection)):
         raise TypeError(f"backbone {name} has no section of parameters")
     model = build(
         name,

@@ -61,10 +61,10 @@ class SasRec(EmbeddingRecommender):
         self.last_norm = nn.LayerNorm(d)
         self.dropout = nn.Dropout(role.dropout)
 
-    def states(self, sessions: Tensor) -> Tensor:
+    def session_vectors(self, sessions: Tensor, items: Tensor) -> Tensor:
         """Return the state at the last item.  # B L -> B D."""
         L = sessions.shape[1]
-        x = self.context(sessions) * self.items.embedding_dim**0.5 + self.positions[-L:]
+        x = items * items.shape[-1] ** 0.5 + self.positions[-L:]
         x = self.dropout(x)
         causal = torch.ones(L, L, dtype=torch.bool, device=sessions.device).tril()
         itself = torch.eye(L, dtype=torch.bool, device=sessions.device)

@@ -31,10 +31,10 @@ class Stamp(EmbeddingRecommender):
         self.current = nn.Linear(d, d)
         self.dropout = nn.Dropout(role.dropout)
 
-    def states(self, sessions: Tensor) -> Tensor:
+    def session_vectors(self, sessions: Tensor, items: Tensor) -> Tensor:
         """Return h_s * h_t.  # B L -> B D."""
         present = (sessions > 0)[:, :, None]  # B L 1
-        x = self.dropout(self.context(sessions))  # B L D
+        x = self.dropout(items)  # B L D
         last = x[:, -1]
         mean = x.sum(1) / present.sum(1).clamp_min(1)
         mixed = self.of_item(x) + self.of_last(last)[:, None] + self.of_mean(mean)[:, None]

@@ -34,13 +34,14 @@ def sparse(backbone: str = "fpmc", recipe: str = "strong") -> tuple[EmbeddingRec
     return model, Sparse(model, numbers, torch.Generator().manual_seed(1))
 
 
-def learnt(recipe: str = "strong", steps: int = 30, **changes: Any) -> Learned:
+def learnt(
+    recipe: str = "strong", steps: int = 30, backbone: str = "fpmc", **changes: Any
+) -> Learned:
     """Return a sparse model after a short training, with exchanges in it."""
     made = lesson(recipe)
     fit = made.recipe.model_copy(update={"max_steps": steps, "evaluate_every": 10, **changes})
-    return learn(
-        "dsl", material(recipe=recipe), 1.0, type(made)(made.parts, fit, made.params, 1, "")
-    )
+    short = type(made)(made.parts, fit, made.params, 1, "")
+    return learn("dsl", material(backbone, recipe), 1.0, short)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -133,6 +134,11 @@ def test_the_dead_are_zero_after_every_step_and_the_reborn_have_no_past() -> Non
             else:
                 assert torch.equal(masks.masks[name], before[name])
                 assert moment[~before[name]].any()
+
+
+def test_weights_without_a_gradient_are_exchanged_too() -> None:
+    result = learnt(steps=101, backbone="attenmixer")  # four items ask no query of a fifth level
+    assert result.log["step"][-1] == 100
 
 
 def test_it_starts_from_scratch_and_leaves_teacher_and_student_alone() -> None:

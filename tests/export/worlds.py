@@ -33,8 +33,7 @@ COLD[[4, 11]] = True  # items 5 and 12
 def model(backbone: str, recipe: str) -> EmbeddingRecommender:
     """Return a model with drawn weights and offsets; nobody may change it."""
     draws, fit = torch.Generator().manual_seed(3), fit_params(recipe, max_length=LENGTH)
-    own = OWN.sasrec.model_copy(update={"blocks": 1}) if backbone == "sasrec" else None
-    made = registry.build(backbone, N_ITEMS, fit, ROLE, own or getattr(OWN, backbone))
+    made = registry.build(backbone, N_ITEMS, fit, ROLE, getattr(OWN, backbone))
     made.initialise(draws)
     with torch.no_grad():
         for table in {made.items, made.context}:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline import files
 from pipeline.errors import DataError
@@ -231,6 +232,23 @@ def test_models_made_elsewhere_are_taken_over_and_other_ones_are_not(
     files.write_json(other, described)
     make(grid, unit("student"))
     assert not grid.store.read(grid.keys.of(unit("student")))["taken"]
+
+
+def test_a_model_trained_at_another_speed_than_the_backbone_s_is_not_taken_over(
+    made: tuple[Grid, list[Entry]], tmp_path: Path
+) -> None:
+    theirs, listed = made
+    write_project(tmp_path)
+    path, yaml = tmp_path / "params.yaml", YAML(typ="safe")
+    values = yaml.load(path)
+    changes = {BASE.recipe: {"student": {"learning_rate": 0.5}}}
+    values["training"]["backbones"]["fpmc"]["recipes"] = changes
+    yaml.dump(values, path)
+    grid = opened(tmp_path)
+    take_over(grid, theirs.root, closed(listed))
+    for method, taken in (("teacher", True), ("student", False)):
+        make(grid, unit(method))
+        assert bool(grid.store.read(grid.keys.of(unit(method)))["taken"]) == taken
 
 
 def test_models_of_other_sessions_are_refused(

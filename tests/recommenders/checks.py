@@ -101,6 +101,24 @@ class BackboneChecks:
         found = scores_of(model.train(), SESSIONS)
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
+    def test_training_cuts_sessions_of_like_length_to_few_places(
+        self, fit: FitParams, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model, seen = untrained(self.backbone, fit), []
+        vectors = model.session_vectors
+
+        def watched(sessions: Tensor, items: Tensor) -> Tensor:
+            seen.append(tuple(sessions.shape))
+            return vectors(sessions, items)
+
+        monkeypatch.setattr(model, "session_vectors", watched)
+        sessions = padded([1] * 9, [2], [3] * 10, [4] * 4, [5] * 5, length=10)
+        scores_of(model, sessions)
+        scores_of(model.train(), sessions)
+        cut = [(2, 4), (1, 8), (2, 10)] if model.cuts_padding else [(5, 10)]
+        assert seen == [(5, 10), *cut]
+        assert model.cuts_padding == (self.backbone != "fpmc")
+
     @pytest.mark.parametrize("lengths", [[9, 1, 10, 4, 5, 8, 2, 3], [2, 1, 4], [7], [10, 10]])
     def test_training_without_the_padding_teaches_the_same(
         self, fit: FitParams, lengths: list[int]
@@ -115,7 +133,7 @@ class BackboneChecks:
             pairs = zip(found, weights, strict=True)
             return [torch.zeros_like(own) if one is None else one for one, own in pairs]
 
-        expected = gradients(model.states(sessions))
+        expected = gradients(model.session_vectors(sessions, model.context(sessions)))
         for one, other in zip(gradients(model.train().encode(sessions)), expected, strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
 

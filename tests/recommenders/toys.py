@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.params import read_params
-from pipeline.params.backbones import BackboneParams
-from pipeline.params.base import Section
+from pipeline.params.backbones import BackboneParams, BackboneSection
 from pipeline.params.training import (
     FitParams,
     RecipeParams,
@@ -26,10 +25,13 @@ from pipeline.tables import SESSIONS
 
 N_ITEMS = 40
 SHIPPED = read_params(Path(__file__).parents[2] / "params.yaml")
-OWN: BackboneParams = SHIPPED.training.backbones.model_copy(
-    update={"gru4rec": SHIPPED.training.backbones.gru4rec.model_copy(update={"hidden": 16})}
+OWN = BackboneParams(
+    **{
+        name: own.model_copy(update={"recipes": {}} | ({"hidden": 16} if name == "gru4rec" else {}))
+        for name, own in SHIPPED.training.backbones
+    }
 )
-"""The backbones' shipped settings, with a smaller recurrent network."""
+"""The backbones' shipped settings without a speed of their own; a smaller recurrent network."""
 
 ROLE = RoleParams(dimension=16, learning_rate=0.02, weight_decay=0, dropout=0, patience=50)
 
@@ -79,7 +81,7 @@ def untrained(
     backbone: str, fit: FitParams, role: RoleParams = ROLE, seed: int = 1, n_items: int = N_ITEMS
 ) -> EmbeddingRecommender:
     """Return a model with drawn weights, in evaluation mode."""
-    own: Section = getattr(OWN, backbone)
+    own: BackboneSection = getattr(OWN, backbone)
     model = registry.build(backbone, n_items, fit, role, own)
     model.initialise(torch.Generator().manual_seed(seed))
     return model.eval()
@@ -89,7 +91,7 @@ def untrained(
 def trained(backbone: str, recipe: str) -> Trained:
     """Return a model that was trained on the chains; nobody may change it."""
     fit = fit_params(recipe)
-    own: Section = getattr(OWN, backbone)
+    own: BackboneSection = getattr(OWN, backbone)
     model = registry.build(backbone, N_ITEMS, fit, ROLE, own)
     log = train(model, chain_parts(), fit, ROLE, 7, f"{backbone} {recipe}")
     return Trained(model, registry.describe(backbone, N_ITEMS, fit, ROLE, own), log)
