@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.evaluation.comparisons import verdict
+from pipeline.evaluation.comparisons import alike, verdict
 from pipeline.evaluation.multiple import holm
 
 Figures = Mapping[str, Any]
@@ -89,7 +89,7 @@ def _meaning(row: Figures, said: str) -> str:
         return "they help"
     if said == "less":
         return "they harm"
-    if row["difference"] == row["low"] == row["high"] == 0:
+    if alike(row):
         return f"nothing at all, no test session has another {METRIC.upper()} than before"
     return f"{UNKNOWN} whether that is anything{_missing(row)}"
 

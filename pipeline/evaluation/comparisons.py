@@ -4,7 +4,7 @@ A family is everything compared in one study of one dataset: all backbones, reci
 pairs and both metrics. Its p values are corrected together (`multiple.holm`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -207,6 +207,11 @@ def verdict(difference: float, corrected: float) -> str:
     if corrected > SIGNIFICANT or difference == 0:
         return "not enough data to tell"
     return "more" if difference > 0 else "less"
+
+
+def alike(row: Mapping[str, Any]) -> bool:
+    """Return whether both of a comparison have the same result on every session."""
+    return bool(row["difference"] == row["low"] == row["high"] == 0)
 
 
 def _lift(difference: float, pair: Pair, metric: str) -> float | None:

@@ -1,8 +1,9 @@
 """Who is better than whom: differences with intervals, and whether the data can tell."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from pipeline.evaluation.comparisons import alike
 from pipeline.report.groups import metric_name
 from pipeline.report.names import setting_words
 from pipeline.report.sources import Figures, Sources
@@ -17,6 +18,7 @@ STUDIES = {
     "bytes": "stored forms",
 }
 CERTAIN = ("more", "less")
+SAME = "the same on every session"
 MAIN = "ndcg@10"
 ADDED_TO = ("student", "no_list", "random", "llm_shuffled")
 """Beside which the rankings are judged: no ranking, as many steps, any sessions, any order."""
@@ -59,9 +61,8 @@ def comparisons(sources: Sources) -> list[Comparisons]:
                 found[f"{place}: {STUDIES.get(one['study'], one['study'])} (grid {grid})"].append(
                     one
                 )
-    return [
-        Comparisons(name, _counts(of), [_line(one) for one in of]) for name, of in found.items()
-    ]
+    lines = {name: [_line(one) for one in of] for name, of in found.items()}
+    return [Comparisons(name, _counts(of), of) for name, of in lines.items()]
 
 
 def headlines(sources: Sources) -> list[tuple[str, list[Line]]]:
@@ -76,10 +77,10 @@ def headlines(sources: Sources) -> list[tuple[str, list[Line]]]:
     return list(found.items())
 
 
-def _counts(of: list[Figures]) -> str:
-    verdicts = [one["verdict"] for one in of]
-    more, less = verdicts.count("more"), verdicts.count("less")
-    return f"{more} more, {less} less, {len(of) - more - less} not enough data to tell"
+def _counts(of: list[Line]) -> str:
+    counts = Counter(one.verdict for one in of)
+    certain = ", ".join(f"{counts.pop(one, 0)} {one}" for one in CERTAIN)
+    return ", ".join([certain, *(f"{count} {one}" for one, count in sorted(counts.items()))])
 
 
 def _line(one: Figures) -> Line:
@@ -98,7 +99,7 @@ def _line(one: Figures) -> Line:
         holm=probability(one["holm"]),
         effect="" if one["effect"] is None else f"{one['effect']:+.2f}",
         needed="" if needed is None else f"{needed:,}",
-        verdict=one["verdict"],
+        verdict=SAME if alike(one) else one["verdict"],
         kind=one["verdict"] if one["verdict"] in CERTAIN else "open",
     )
 

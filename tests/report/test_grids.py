@@ -1,11 +1,13 @@
 """The parts of the page that grids make: money, studies, comparisons, slices, noise, facts."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline import files
+from pipeline.evaluation.comparisons import alike
 from pipeline.report import page, plots, sources
 from pipeline.report.comparisons import comparisons, headlines, probability
 from pipeline.report.made import flat, made
@@ -106,12 +108,28 @@ def test_comparisons_keep_every_figure_and_say_when_the_data_cannot_tell(
     rows = grid["datasets"]["tiny"]["comparisons"]
     assert sum(len(table.lines) for table in tables) == len(rows)
     verdicts = [line.verdict for table in tables for line in table.lines]
-    assert sorted(verdicts) == sorted(row["verdict"] for row in rows)
+    assert sorted(verdicts) == sorted(
+        "the same on every session" if alike(row) else row["verdict"] for row in rows
+    )
     assert "not enough data to tell" in verdicts
     first, row = tables[0].lines[0], rows[0]
     assert first.difference == f"{row['difference']:+.4f}"
     assert first.interval == f"{row['low']:+.4f} to {row['high']:+.4f}"
     assert {line.kind for table in tables for line in table.lines} <= {"more", "less", "open"}
+
+
+def test_two_that_never_differ_are_told_so(found: Sources, grid: Figures) -> None:
+    unknown = {"difference": 0.0, "verdict": "not enough data to tell"}
+    first = grid["datasets"]["tiny"]["comparisons"][0] | unknown
+    rows = [first | {"low": 0.0, "high": 0.0}, first | {"low": -0.1, "high": 0.1}]
+    changed = grid | {"datasets": {"tiny": grid["datasets"]["tiny"] | {"comparisons": rows}}}
+    tables = comparisons(replace(found, grids={"paper": changed}))
+    assert [table.counts for table in tables] == [
+        "0 more, 0 less, 1 not enough data to tell, 1 the same on every session"
+    ]
+    lines = [line for table in tables for line in table.lines]
+    assert [line.verdict for line in lines].count("the same on every session") == 1
+    assert {line.kind for line in lines if line.verdict.startswith("the same")} == {"open"}
 
 
 def test_a_comparison_of_two_settings_names_both(found: Sources) -> None:
