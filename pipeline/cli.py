@@ -88,10 +88,10 @@ _cell_stage("teacher", "Train the conventional teacher.")
 _cell_stage("student", "Train the small student.")
 _cell_stage("difficulty", "Rank candidates and score how hard each training session is.")
 _cell_stage("select", "Choose the sessions worth a prompt.")
-_dataset_stage("hints", "Have each teacher's behaviour summarised for the prompts (can cost).")
-_dataset_stage("label", "Have the LLM rank the selected sessions' candidates (can cost).")
+_dataset_stage("hints", "Summarise each teacher's habits for the prompts (can cost).")
+_dataset_stage("label", "Have the LLM rank the chosen sessions' candidates (can cost).")
 _cell_stage("labelled", "Read rankings from the raw answers (free).")
-_cell_stage("distill", "Fine-tune the student on the rankings, and the control without them.")
+_cell_stage("distill", "Fine-tune the student on the rankings; a control without them.")
 _cell_stage("hybrid", "Put counts, titles and the student into one model.")
 _cell_stage("evaluate", "Rank the test targets with every model.")
 
@@ -183,7 +183,10 @@ def _export(
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Item tables in a byte a number.")] = False,
 ) -> None:
-    """Write a model as a folder with an ONNX graph, for a phone or a server (extra `serve`)."""
+    """Write a model as an ONNX folder for a phone or a server.
+
+    Needs the extra `serve`.
+    """
     params, paths = named(dataset, backbone, recipe, seed)  # before torch is loaded
     from pipeline import console  # noqa: PLC0415
     from pipeline.export import exporting  # noqa: PLC0415

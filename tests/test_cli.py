@@ -50,6 +50,15 @@ def test_help_lists_the_stages_in_the_data_s_order() -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("group", ["", "grid", "labels"])
+def test_each_command_s_summary_fits_a_terminal(group: str) -> None:
+    text = CliRunner().invoke(app, [*group.split(), "--help"], env={"COLUMNS": "80"}).stdout
+    lines = text.partition("Commands:\n")[2].splitlines()
+    assert len(lines) >= 5
+    assert [line for line in lines if line.endswith("...") or len(line) > 80] == []
+    assert all(line.startswith("  ") and line[2] != " " for line in lines)  # none is broken in two
+
+
 def test_the_version_is_the_package_s(project: Path) -> None:
     done = run("--version", folder=project)
     assert done.returncode == 0

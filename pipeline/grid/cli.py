@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 grid = typer.Typer(
-    help="Many models, each trained once: rivals, selections, controls and the paper's studies.",
+    help="Many models: rivals, selections, controls and studies.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -34,6 +34,7 @@ Recipes = Annotated[list[str] | None, typer.Option("--recipe", help="Only this; 
 Studies = Annotated[list[str] | None, typer.Option("--study", help="Only this; repeatable.")]
 Seeds = Annotated[int | None, typer.Option(help="Only the first so many.", min=1)]
 GridName = Annotated[str, typer.Argument(help="paper or quick.")]
+OnlyOne = Annotated[str | None, typer.Option(help="Only this.")]
 OneDataset = Annotated[str | None, typer.Option("--dataset", help="Else the first of the run.")]
 
 
@@ -50,9 +51,10 @@ def _paper(
     study: Studies = None,
     seeds: Seeds = None,
 ) -> None:
-    """The published datasets and rankings: every method, control, rival and study.
+    """The published datasets and rankings, with every method.
 
-    Can be stopped at any time; what is finished is never made again.
+    Rivals, controls, selections and studies. Can be stopped at any time; what is finished is
+    never made again.
     """
     from pipeline.grid.prepare import Asked  # noqa: PLC0415
 
@@ -73,7 +75,7 @@ def _quick(
     study: Studies = None,
     seeds: Seeds = None,
 ) -> None:
-    """One dataset, fpmc, few seeds: the main methods and short studies, in some minutes."""
+    """One dataset, fpmc, few seeds, main methods: some minutes."""
     from pipeline.grid.prepare import Asked  # noqa: PLC0415
 
     datasets = (dataset,) if dataset else ()
@@ -83,7 +85,7 @@ def _quick(
 
 @grid.command("status")
 def _status(name: GridName, dataset: OneDataset = None) -> None:
-    """Tell how far a grid is, what failed, and what other code has made."""
+    """Tell how far a grid is, what failed, what other code made."""
     from pipeline.grid import show  # noqa: PLC0415
     from pipeline.params import read_params  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
@@ -94,7 +96,7 @@ def _status(name: GridName, dataset: OneDataset = None) -> None:
 
 @grid.command("figures")
 def _figures(name: GridName, dataset: OneDataset = None) -> None:
-    """Write the figures of what is finished, also while the grid still runs."""
+    """Write the figures of what is finished, while it runs too."""
     from pipeline.grid import show  # noqa: PLC0415
     from pipeline.params import read_params  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
@@ -108,13 +110,17 @@ def _show(
     name: GridName,
     study: Annotated[str, typer.Option(help="table, dimensions, labels, ...")] = "table",
     than: Annotated[str, typer.Option(help="Compared with: student, random, ...")] = "student",
-    as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON.")] = False,
+    dataset: OnlyOne = None,
+    backbone: OnlyOne = None,
+    recipe: OnlyOne = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON.")] = False,
 ) -> None:
-    """Print a grid's methods with their figures and what may be said of them."""
+    """Print a grid's figures and what may be said of them."""
     from pipeline.grid import tables  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
 
-    tables.show(name, study, than, Paths(Path()), as_json=as_json)
+    choice = tables.Choice(study, than, dataset, backbone, recipe)
+    tables.show(name, choice, Paths(Path()), as_json=as_json)
 
 
 def _run(

@@ -57,7 +57,10 @@ def write(name: str, params: Params, project: Paths, dataset: str | None) -> Non
 
 def _begun(name: str, params: Params, project: Paths, dataset: str | None) -> Opened:
     if not (project.grid / "sessions").exists():
-        raise DataError(f"{project.grid}: nothing is here; run `distilrec grid {named(name)}`")
+        told = f"{project.grid}: nothing is here; run `distilrec grid {named(name)}`"
+        if project.grid_figures(name).exists():
+            told += f", or see its figures by `distilrec grid show {name}`"
+        raise DataError(told)
     asked = Asked(datasets=(dataset,) if dataset else ())
     return opened(named(name), params, project, asked, make=False)  # another one may be at work
 

@@ -1,6 +1,9 @@
 """A grid's figures as tables of a terminal, 80 columns wide."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from pipeline import console
@@ -14,36 +17,70 @@ REVERSED = {"more": "less", "less": "more"}
 Row = Mapping[str, Any]
 
 
-def show(name: str, study: str, than: str, project: Paths, *, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Choice:
+    """What is printed: of a study, and of one dataset, backbone or recipe where that is named."""
+
+    study: str = "table"
+    than: str = "student"
+    """The method that the others are compared with."""
+    dataset: str | None = None
+    backbone: str | None = None
+    recipe: str | None = None
+
+    def of(self, models: list[Row]) -> list[Row]:
+        """Return the models to be printed; those that count stand beside every backbone.
+
+        Raises:
+            ParamsError: there is none of a name that is asked for.
+        """
+        whole = ["these figures"]
+        for key in ("dataset", "study", "backbone", "recipe"):
+            asked = getattr(self, key)
+            if asked is None:
+                continue
+            known = sorted({model[key] for model in models if model[key]})
+            if asked not in known:
+                raise ParamsError(
+                    f"'{asked}' is not a {key} of {', '.join(whole)}: {', '.join(known)}"
+                )
+            models = [model for model in models if not model[key] or model[key] == asked]
+            whole.append(asked)
+        return models
+
+
+def show(name: str, choice: Choice, project: Paths, *, as_json: bool) -> None:
     """Print a study's models, dataset by dataset.
 
     Args:
         name: of the grid.
-        study: one of its studies.
-        than: the method that the others are compared with.
+        choice: what to print.
         project: where its figures are.
         as_json: print all its figures instead.
 
     Raises:
         DataError: the grid has no figures.
-        ParamsError: it has none of that study, or none compared with that method.
+        ParamsError: it has none of that choice, or none compared with that method.
     """
     content = figures.read(project, named(name))
     if as_json:
         console.out.print(console.json_text(content), markup=False)
         return
-    studies = {model["study"] for one in content["datasets"].values() for model in one["models"]}
-    if study not in studies:
+    models = choice.of(
+        [
+            {**model, "dataset": dataset}
+            for dataset, found in content["datasets"].items()
+            for model in found["models"]
+        ]
+    )
+    compared = compared_with(content, choice.study)
+    if choice.than not in compared:
         raise ParamsError(
-            f"'{study}' is not a study of these figures: {', '.join(sorted(studies))}"
+            f"'{choice.than}' is compared with nothing in the study '{choice.study}': "
+            f"{', '.join(compared)}"
         )
-    compared = compared_with(content, study)
-    if than not in compared:
-        raise ParamsError(
-            f"'{than}' is compared with nothing in the study '{study}': {', '.join(compared)}"
-        )
-    for dataset, found in content["datasets"].items():
-        _show_dataset(dataset, study, than, found)
+    for dataset, rows in groupby(models, itemgetter("dataset")):
+        _show_dataset(dataset, list(rows), choice.than, content["datasets"][dataset])
     _say(content)
 
 
@@ -54,8 +91,7 @@ def compared_with(content: Mapping[str, Any], study: str) -> list[str]:
     return sorted({method for pair in sides for method in pair})
 
 
-def _show_dataset(dataset: str, study: str, than: str, found: Mapping[str, Any]) -> None:
-    models = [one for one in found["models"] if one["study"] == study]
+def _show_dataset(dataset: str, models: list[Row], than: str, found: Mapping[str, Any]) -> None:
     cells = dict.fromkeys((one["backbone"], one["recipe"]) for one in models)
     for backbone, recipe in cells:
         rows = [one for one in models if (one["backbone"], one["recipe"]) == (backbone, recipe)]

@@ -13,7 +13,7 @@ from pipeline.project import named
 DatasetName = Annotated[str, typer.Argument(help="A name below `dataset` in params.yaml.")]
 
 labels = typer.Typer(
-    help="Look at labels: what is here, what it would cost, what was answered. `pilot` alone buys.",
+    help="Look at labels: what is here, what it costs, what was said. `pilot` alone buys.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -166,3 +166,9 @@ def test_a_folder_that_cannot_be_written_is_one_line(project: Path) -> None:
     assert isinstance(error, DataError)
     assert "what is finished stays" in str(error)
     assert "\n" not in str(error)
+
+
+def test_where_its_figures_alone_are_here_the_status_says_how_to_see_them(project: Path) -> None:
+    files.write_json(Paths(project).grid_figures("quick"), {})
+    told = str(grid("status", "quick").exception)
+    assert told.endswith("or see its figures by `distilrec grid show quick`")

@@ -8,6 +8,7 @@ import pytest
 from pipeline import files
 from pipeline.errors import ParamsError
 from pipeline.grid import tables
+from pipeline.grid.tables import Choice
 from pipeline.paths import Paths
 
 PLACE = {"study": "table", "backbone": "fpmc", "recipe": "strong", "setting": {}}
@@ -47,7 +48,7 @@ def comparison(ours: str, theirs: str, verdict: str, difference: float) -> dict[
 
 
 def lines(project: Paths, than: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    tables.show("quick", "table", than, project, as_json=False)
+    tables.show("quick", Choice(than=than), project, as_json=False)
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -92,7 +93,57 @@ def test_a_method_that_nothing_is_compared_with_is_refused_with_those_that_are(
     project: Paths,
 ) -> None:
     with pytest.raises(ParamsError, match=r"'teacher' is compared .*: exact, random, student$"):
-        tables.show("quick", "table", "teacher", project, as_json=False)
+        tables.show("quick", Choice(than="teacher"), project, as_json=False)
+
+
+@pytest.mark.parametrize(
+    ("choice", "named"),
+    [
+        (Choice(), ["", "fpmc published", "fpmc strong", "stamp strong"]),
+        (Choice(backbone="fpmc"), ["", "fpmc published", "fpmc strong"]),
+        (Choice(recipe="strong"), ["", "fpmc strong", "stamp strong"]),
+        (Choice(backbone="stamp", dataset="chains"), ["", "stamp strong"]),
+        (Choice(study="labels"), ["fpmc strong"]),
+    ],
+)
+def test_what_is_named_is_printed_and_counting_beside_it(choice: Choice, named: list[str]) -> None:
+    found = [" ".join(filter(None, (one["backbone"], one["recipe"]))) for one in several(choice)]
+    assert found == named
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (Choice(dataset="films"), "'films' is not a dataset of these figures: chains"),
+        (Choice(study="bytes"), "'bytes' is not a study of these figures: labels, table"),
+        (
+            Choice(study="labels", backbone="stamp"),
+            "'stamp' is not a backbone of these figures, labels: fpmc",
+        ),
+        (
+            Choice(backbone="stamp", recipe="published"),
+            "'published' is not a recipe of these figures, table, stamp: strong",
+        ),
+    ],
+)
+def test_a_name_that_there_is_no_model_of_is_refused_with_those_that_there_are(
+    choice: Choice, said: str
+) -> None:
+    with pytest.raises(ParamsError) as raised:
+        several(choice)
+    assert str(raised.value) == said
+
+
+def several(choice: Choice) -> list[Any]:
+    cells = [
+        ("table", "", ""),
+        ("table", "fpmc", "published"),
+        ("table", "fpmc", "strong"),
+        ("table", "stamp", "strong"),
+        ("labels", "fpmc", "strong"),
+    ]
+    keys = ("dataset", "study", "backbone", "recipe")
+    return choice.of([dict(zip(keys, ("chains", *cell), strict=True)) for cell in cells])
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.05, ".0500"), (1.0, "1.0000"), (10.5, "10.5000")])

@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.errors import LabelError
 from pipeline.labelling import overview
-from pipeline.labelling.cli import labels
 from pipeline.labelling.stores import lock
 from pipeline.labelling.stores.journal import Journal
 from pipeline.paths import Paths
@@ -60,14 +59,6 @@ def test_to_clear_says_what_is_kept_and_yes_alone_is_refused(
     assert Journal.here().read().height == 4
     cleared = CliRunner().invoke(app, ["labels", "journal", "--clear"])
     assert "the ledger was kept, so what was spent still counts" in cleared.stderr
-
-
-@pytest.mark.parametrize("command", [one.name for one in labels.registered_commands])
-def test_a_command_s_summary_fits_a_terminal(command: str) -> None:
-    told = CliRunner().invoke(app, ["labels", "--help"], env={"COLUMNS": "80"}).stdout
-    (line,) = [line for line in told.splitlines() if line.split()[:1] == [command]]
-    assert not line.endswith("...")
-    assert len(line) <= 80
 
 
 def test_the_journal_says_whose_the_answers_are_that_clearing_would_lose(shop: Shop) -> None:
