@@ -54,7 +54,7 @@ def _block(paths: Paths, found: dict[Cell, Metrics]) -> None:
     about, labels = first["dataset"], bought(paths, cell.dataset)
     kind = "SYNTHETIC data, made up to try the pipeline" if about["synthetic"] else "real data"
     console.out.print(
-        f"{cell.dataset}: {kind}; {about['test_sessions']:,} test sessions, "
+        f"{cell.dataset}: {kind}\n{about['test_sessions']:,} test sessions, "
         f"{about['cold_targets']:,} with a target never seen in training"
     )
     console.table(HEADERS, _lines(paths, found), whole_lines=True)
@@ -112,12 +112,10 @@ def _seconds(paths: Paths, found: dict[Cell, Metrics], where: tuple[str, str], m
 
 def _differences(found: dict[Cell, Metrics]) -> Iterator[str]:
     """Yield what distillation adds in each backbone and recipe, with its interval."""
+    yield "NDCG@10 that distilling adds, and its 95 % interval over test sessions:"
     for (_, backbone, recipe), seeds in over_seeds(found).items():
         usable, asked = (sum(one["labels"][of] for one in seeds) for of in ("usable", "asked"))
-        yield (
-            f"{backbone} {recipe}: {usable:,} of {asked:,} labels usable; "
-            "NDCG@10 and 95 % interval over test sessions:"
-        )
+        yield f"{backbone} {recipe}: {usable:,} of {asked:,} labels usable"
         for name in COMPARISONS:
             every = [
                 one["differences"][name]["ndcg@10"] for one in seeds if name in one["differences"]

@@ -128,6 +128,7 @@ def test_table_has_counting_models_once_and_both_recipes(home: Paths) -> None:
     lines = [line.split(" ")[0] for line in text.splitlines()]
     assert all(lines.count(name) == 1 for name in ("popularity", "itemknn", "itemknn_titles"))
     assert text.count(" teacher ") == 2
+    assert max(map(len, text.splitlines())) <= 80
     assert "fpmc published" in text
     assert "fpmc strong" in text
     assert "SYNTHETIC" not in text
