@@ -29,6 +29,8 @@ SELECTIONS = (*ORDERED, "random", "hardest", "easiest", *(f"{one}_easy_first" fo
 LISTS = ("llm_shuffled", "label_only", "teacher_order")
 RIVALS = ("de", "ftd", "htd", "unkd", "dsl", "dllm2rec", "teacher_ranking")
 WITHOUT_LIST = ("no_list", "control")
+SAME_SESSIONS = ("exact", *LISTS, "dllm2rec", "exact_tuned")
+"""Taught on the sessions of `exact`, draw by draw."""
 OWN = ("student", "teacher", "hybrid", "exact", "distilled")
 """Compared with counting."""
 
@@ -87,8 +89,18 @@ def pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
     """Yield the pairs with a common seed, in the order of the arms."""
     for ours in arms:
         for theirs in _references(arms, ours):
-            if theirs is not None and common_seeds(ours, theirs):
-                yield Pair(ours, theirs)
+            pair = None if theirs is None else _pair(ours, theirs)
+            if pair is not None and common_seeds(pair.ours, pair.theirs):
+                yield pair
+
+
+def _pair(ours: Arm, theirs: Arm) -> Pair | None:
+    """Return two arms; of the same sessions under a draw, each with the draws that both have."""
+    if not {ours.method, theirs.method} <= {*SAME_SESSIONS}:
+        return Pair(ours, theirs)
+    common = {run.draw for run in ours.runs} & {run.draw for run in theirs.runs}
+    both = ours.of_draws(common), theirs.of_draws(common)
+    return None if both[0] is None or both[1] is None else Pair(both[0], both[1])
 
 
 def _references(arms: Sequence[Arm], ours: Arm) -> Iterator[Arm | None]:
@@ -99,7 +111,8 @@ def _references(arms: Sequence[Arm], ours: Arm) -> Iterator[Arm | None]:
         if alike or method in LENT.get(ours.study, ()):
             yield next(iter(alike), _bare(there, ours))
     if ours.study in OF_THE_SAME and ours.setting:
-        own = _bare(_of_method(arms, ours, ours.method), ours)
+        there = _of_method(arms, ours, ours.method)
+        own = _unpacked(there, ours) if ours.study == "bytes" else _bare(there, ours)
         yield None if own is None or _same(ours, own) else own
 
 
@@ -123,6 +136,18 @@ def _bare(there: Sequence[Arm], ours: Arm) -> Arm | None:
     """Return the arm without a setting: of the same study, else of `table`."""
     bare = [one for one in there if not one.setting and one.study in (ours.study, "table")]
     return min(bare, key=lambda one: one.study != ours.study, default=None)
+
+
+def _unpacked(there: Sequence[Arm], ours: Arm) -> Arm | None:
+    """Return the arm of the same width that is stored whole, that of `table` first."""
+    whole = [
+        one
+        for one in there
+        if one.study in ("table", "dimensions")
+        and one.setting.keys() <= {"dimension"}
+        and one.runs[0].dimension == ours.runs[0].dimension
+    ]
+    return min(whole, key=lambda one: one.study != "table", default=None)
 
 
 def compared(arms: Sequence[Arm], draws: int, dataset: str) -> list[dict[str, Any]]:

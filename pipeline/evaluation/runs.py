@@ -1,6 +1,6 @@
 """Trained and tested models, and arms: those that differ in nothing but seed and draw."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,11 @@ class Arm:
     def draws(self) -> int:
         """The number of different draws of its selection."""
         return len({run.draw for run in self.runs})
+
+    def of_draws(self, draws: Collection[int]) -> "Arm | None":
+        """Return the runs of some draws, none if there are none."""
+        runs = tuple(run for run in self.runs if run.draw in draws)
+        return Arm(runs) if runs else None
 
     def of_seed(self, seed: int, metric: str) -> Values:
         """Return each session's value under a seed, the mean over the seed's draws.  # S."""

@@ -13,6 +13,7 @@ from typing import Literal
 from pipeline.grid.choosing import COUNTS
 from pipeline.grid.units import (
     CONTROLS,
+    DRAWLESS,
     EASY_FIRST,
     POLICIES,
     RIVALS,
@@ -36,7 +37,7 @@ BITS = (8, 4)
 BYTES_AN_ITEM = (10, 20, 40, 80, 160)
 """Of pruned counting; 80: as many as a student of ten numbers with two tables."""
 DRAWS = 5
-"""Of `random`: its noise from draw to draw exceeds most differences."""
+"""Of every selection that draws: noise from draw to draw exceeds most differences."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ class Extent:
     other_seeds: int
     """Of the other backbones."""
     draws: int
+    """Of the selections in the main table."""
     study_draws: int
+    """Of `random` in the study `labels`."""
     rivals: tuple[str, ...]
     weight: float | str
     """Of the rivals; ``tuned``: the best of five on one seed, by validation."""
@@ -79,7 +82,7 @@ EXTENTS: dict[Name, Extent] = {
         selections=(*POLICIES, *EASY_FIRST),
         dimensions=DIMENSIONS,
         counts=COUNTS,
-        policies=("exact", "random", "hardest", "easiest"),
+        policies=(*POLICIES, *EASY_FIRST),
         shares=SHARES,
         rates=RATES,
         true_counts=True,
@@ -152,7 +155,7 @@ def _chosen(base: Unit, extent: Extent) -> Iterator[Entry]:
     for method in ("student", "teacher", "hybrid"):
         yield Entry("table", replace(base, method=method))
     for method in extent.selections:
-        for draw in range(extent.draws if method == "random" else 1):
+        for draw in range(1 if method in DRAWLESS else extent.draws):
             yield Entry("table", replace(base, method=method, draw=draw))
     for method in CONTROLS:
         yield Entry("table", replace(base, method=method))

@@ -12,6 +12,8 @@ COUNTING = ("popularity", "itemknn", "itemknn_titles")
 """Models of the stage `baselines`: one a dataset."""
 POLICIES = ("exact", "paper_corrected", "rad_bc", "random", "hardest", "easiest")
 EASY_FIRST = ("exact_easy_first", "paper_corrected_easy_first", "rad_bc_easy_first")
+DRAWLESS = ("hardest", "easiest")
+"""Policies that leave nothing to a draw."""
 SELECTIONS = (*POLICIES, *EASY_FIRST)
 """Each is a distilled student whose sessions were chosen so."""
 CONTROLS = ("llm_shuffled", "label_only", "teacher_order", "no_list")

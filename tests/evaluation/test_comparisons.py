@@ -118,6 +118,39 @@ def test_an_assumption_is_compared_with_the_own_one_but_not_with_itself() -> Non
     assert settings(runs, "exact") == [("exact", {"counts": "true"}, {})]
 
 
+def test_a_student_in_few_bits_is_compared_with_the_whole_one_of_its_width() -> None:
+    runs = table(("student", "itemknn"), (1,), ("strong",))
+    runs += [run("student", 1, study="dimensions", setting={"dimension": 40})]
+    for width in (4, 10, 40):
+        of = {"bits": 8, "dimension": width}
+        runs += [run("student", 1, study="bytes", setting=of, quality=0.1)]
+    runs += [run("itemknn", study="bytes", setting={"bytes_an_item": 20})]
+    assert settings(runs, "itemknn") == [("itemknn", {"bytes_an_item": 20}, {})]
+    found = [one for one in settings(runs, "student") if one[0] == "student"]
+    assert found == [  # none of width 4 is here, and that of width 10 is the table's
+        ("student", {"bits": 8, "dimension": 10}, {}),
+        ("student", {"bits": 8, "dimension": 40}, {"dimension": 40}),
+    ]
+
+
+def test_on_the_same_sessions_the_same_draws_are_compared_elsewhere_all() -> None:
+    def mean(values: Sequence[Run]) -> float:
+        return float(np.mean([Arm((one,)).values("ndcg@10") for one in values]))
+
+    drawn = [run("exact", 1, draw=draw) for draw in (0, 1, 2)]
+    shuffled, student = run("llm_shuffled", 1), run("student", 1)
+    others = [run("random", 1, draw=draw) for draw in (0, 1)]
+    found = {
+        (one.ours.method, one.theirs.method): float(one.differences("ndcg@10").mean())
+        for one in pairs(arms([*drawn, shuffled, student, *others]))
+    }
+    for theirs, ours in ((shuffled, drawn[:1]), (student, drawn)):
+        expected = mean(ours) - mean([theirs])
+        assert found["exact", theirs.method] == pytest.approx(expected, abs=1e-12)
+    assert found["exact", "random"] == pytest.approx(mean(drawn) - mean(others), abs=1e-12)
+    assert ("exact", "llm_shuffled") not in names([run("exact", 1, draw=1), shuffled])
+
+
 def ranked(method: str, seed: int, ranks: Sequence[int]) -> Run:
     return replace(run(method, seed), ranks=np.array(ranks, dtype=np.int32))
 
