@@ -8,6 +8,7 @@ The page says which tables it wants, each by a mark of words, and its end:
     <!-- grid: exact hetrec2011-ml fpmc -->     `exact` minus all that is compared with it
     <!-- grid: labels hetrec2011-ml fpmc -->    any study: NDCG@10 by its settings
     <!-- grid: table hetrec2011-ml counting -->   what no backbone is in
+    <!-- grid: answers hetrec2011-ml fpmc -->   the three sentences
     <!-- end of grid -->
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
+from pipeline.evaluation.answers import answers
 from pipeline.grid.tables import figure_of, seeds_of, settings_of
 from pipeline.paths import Paths
 
@@ -44,6 +46,9 @@ def updated(text: str, content: Mapping[str, Any]) -> str:
     def replaced(mark: re.Match[str]) -> str:
         kind, dataset, of = mark[2].split()
         found, backbone = content["datasets"][dataset], "" if of == "counting" else of
+        if kind == "answers":
+            said = [f"- {one.text}" for one in answers(found)]
+            return "\n".join([mark[1].rstrip(), *said, mark[3]])
         makers = {"table": methods if backbone else counting, "exact": exact}
         rows = makers[kind](found, backbone) if kind in makers else study(found, backbone, kind)
         if len(rows) == 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-BASE = ("errors", "files", "seeds", "console", "params", "tables", "paths")
+BASE = ("errors", "files", "seeds", "console", "params", "tables", "paths", "versions")
 """The base modules, downwards: each may import those before it."""
 
 SHARED = {*BASE}

@@ -14,12 +14,13 @@ from pipeline.evaluation import evidence, slices
 from pipeline.evaluation.evidence import Run
 from pipeline.grid import left_out
 from pipeline.grid.prices import shown
-from pipeline.grid.store import code, versions
+from pipeline.grid.store import code
 from pipeline.grid.tuition import tuned_weight
 from pipeline.grid.units import RIVALS, TUNED, Entry, Unit, closed
 from pipeline.grid.workplace import Grid
 from pipeline.paths import Paths
 from pipeline.tables import CATALOG, GRID_RANKS, GRID_RUNS, SESSIONS
+from pipeline.versions import versions
 
 SECTIONS = {
     "sessions", "training", "hybrid", "difficulty", "select", "label", "distill", "evaluate"

@@ -6,11 +6,9 @@ a trained model, is told by its digest, so that one that was removed or replaced
 """
 
 import hashlib
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +19,10 @@ from pipeline import files
 from pipeline.errors import DataError
 from pipeline.evaluation.metrics import Ranks
 from pipeline.tables import UNIT_RANKS
+from pipeline.versions import versions
 
 CODE = ("interactions", "recommenders", "selection", "distillation", "grid")
 """Packages whose code makes units."""
-LIBRARIES = ("torch", "numpy", "polars", "scipy", "distilrec")
 
 
 @dataclass(frozen=True)
@@ -139,9 +137,3 @@ def code() -> str:
     for source in sources:
         told.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes())
     return told.hexdigest()[:16]
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide numbers."""
-    return {"python": platform.python_version(), **{n: metadata.version(n) for n in LIBRARIES}}

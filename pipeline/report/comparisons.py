@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from pipeline.evaluation.answers import answers
 from pipeline.evaluation.comparisons import alike
 from pipeline.report.groups import metric_name
 from pipeline.report.names import setting_words
@@ -63,6 +64,16 @@ def comparisons(sources: Sources) -> list[Comparisons]:
                 )
     lines = {name: [_line(one) for one in of] for name, of in found.items()}
     return [Comparisons(name, _counts(of), of) for name, of in lines.items()]
+
+
+def questions(sources: Sources) -> list[tuple[str, list[str]]]:
+    """Return, by dataset, the sentences that answer what the project is for."""
+    return [
+        (f"{sources.named(dataset)} (grid {grid})", [one.text for one in found])
+        for grid, figures in sources.grids.items()
+        for dataset, of in figures["datasets"].items()
+        if (found := answers(of, "rankings"))
+    ]
 
 
 def headlines(sources: Sources) -> list[tuple[str, list[Line]]]:

@@ -35,6 +35,7 @@ def _of_cells(sources: Sources) -> Made:
             for dataset, of in sources.datasets.items()
             for table, sha256 in of.hashes.items()
         ),
+        *((f"version of {name} that wrote this page", of) for name, of in sources.versions.items()),
         *_prices(sources),
     ]
     return Made("The run's cells", about, [("Parameters", list(flat(sources.parameters)))])

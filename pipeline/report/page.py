@@ -9,7 +9,7 @@ from pipeline.evaluation import results
 from pipeline.report import names, published, scripts
 from pipeline.report.axes import axes
 from pipeline.report.browser import browser
-from pipeline.report.comparisons import comparisons, headlines
+from pipeline.report.comparisons import comparisons, headlines, questions
 from pipeline.report.groups import groups, metric_name, name_of
 from pipeline.report.labels import CardView, card_view
 from pipeline.report.made import made
@@ -65,6 +65,7 @@ def _views(sources: Sources) -> dict[str, Any]:
         "money": list(money(sources)),
         "studies": studies(sources),
         "comparisons": comparisons(sources),
+        "questions": questions(sources),
         "headlines": headlines(sources),
         "slices": slices(sources),
         "noise": noise(sources),

@@ -18,6 +18,7 @@ from pipeline.evaluation.results import Metrics
 from pipeline.params import Params
 from pipeline.paths import Cell, Paths
 from pipeline.tables import CATALOG, LABELLED, SELECTED, SESSIONS, Table
+from pipeline.versions import versions
 
 PLOTS = ("training", "quality", "selection", "policies")
 SHOWN_PARAMETERS = (
@@ -68,6 +69,8 @@ class Sources:
     grids: dict[str, Figures]
     """By name, the one with the most trainings first; of the run's datasets alone."""
     parameters: dict[str, Any]
+    versions: dict[str, str]
+    """Of what wrote the page."""
 
     @property
     def metrics(self) -> dict[Cell, Metrics]:
@@ -82,8 +85,12 @@ class Sources:
 
     def place(self, dataset: str, of: Figures) -> str:
         """Return dataset, backbone and recipe in words; a counting model has the first alone."""
-        name = f"{dataset} (synthetic)" if dataset in self.synthetic else dataset
-        return " · ".join(word for word in (name, of["backbone"], of["recipe"]) if word)
+        words = (self.named(dataset), of["backbone"], of["recipe"])
+        return " · ".join(word for word in words if word)
+
+    def named(self, dataset: str) -> str:
+        """Return a dataset's name, and whether it was made up."""
+        return f"{dataset} (synthetic)" if dataset in self.synthetic else dataset
 
 
 def read(params: Params, paths: Paths) -> Sources:
@@ -101,6 +108,7 @@ def read(params: Params, paths: Paths) -> Sources:
         datasets={name: of for name, of in read_datasets.items() if of is not None},
         grids=_grids(paths, params.run.datasets),
         parameters=params.model_dump(mode="json", include=set(SHOWN_PARAMETERS)),
+        versions=versions(),
     )
 
 

@@ -85,6 +85,18 @@ def test_only_what_stands_between_marks_changes() -> None:
     assert evidence.updated(page, {"datasets": {"films": FOUND}}) == page.replace("old", wanted)
 
 
+def test_the_sentences_are_a_line_each() -> None:
+    whole = {"lift": None, "p": 0.2, "seeds": 3, "sessions_needed": None, "seeds_needed": None}
+    row = {**comparison("student", "published", ""), **whole, "setting": {}}
+    found = {"models": [model("exact", "published", 0.3, labels=400)], "areas": []}
+    page = "<!-- grid: answers films fpmc -->\nold\n<!-- end of grid -->"
+    lines = evidence.updated(
+        page, {"datasets": {"films": {**found, "comparisons": [row]}}}
+    ).splitlines()
+    assert len(lines) == 3
+    assert lines[1].startswith("- 400 recorded LLM rankings add +.0021 NDCG@10 (95 % interval ")
+
+
 @pytest.mark.parametrize("mark", ["labels films stamp", "labells films fpmc", "exact films stamp"])
 def test_a_mark_of_what_the_figures_do_not_have_is_refused(mark: str) -> None:
     page = f"<!-- grid: {mark} -->\n<!-- end of grid -->"

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from pipeline import files
 from pipeline.evaluation.comparisons import alike
 from pipeline.report import page, plots, sources
-from pipeline.report.comparisons import comparisons, headlines, probability
+from pipeline.report.comparisons import comparisons, headlines, probability, questions
 from pipeline.report.made import flat, made
 from pipeline.report.money import money
 from pipeline.report.slices import noise, slices
@@ -137,6 +138,15 @@ def test_a_comparison_of_two_settings_names_both(found: Sources) -> None:
     assert "exact (labels 50) − random (labels 50)" in who
 
 
+def test_the_questions_are_answered_in_sentences_on_the_page(found: Sources) -> None:
+    ((name, sentences),) = questions(found)
+    assert name == "tiny (synthetic) (grid paper)"
+    assert any("rankings add" in one and "to a student trained well" in one for one in sentences)
+    assert sentences[-1].startswith("Which sessions are ranked")
+    shown = page.render(found).split('id="results"')[1].split("</section>")[0]
+    assert all(escape(one) in shown for one in sentences)
+
+
 def test_the_headline_says_what_rankings_add_and_to_what(found: Sources) -> None:
     lines = dict(headlines(found))["tiny (synthetic) · fpmc · strong (grid paper)"]
     assert [line.who for line in lines] == [
@@ -170,6 +180,7 @@ def test_what_was_run_has_hashes_versions_prices_and_what_was_cut(found: Sources
     cells, paper = made(found)
     about = dict(cells.about)
     assert len(about["SHA-256 of sessions, tiny"]) == 64
+    assert about["version of torch that wrote this page"].startswith("2.")
     assert dict(cells.details[0][1])["select.count"] == "500"
     assert "dataset" not in {name.split(".")[0] for name, _ in cells.details[0][1]}
     about = dict(paper.about)

@@ -1,6 +1,7 @@
 """A headless Chromium opens the page, clicks through it, and hears of every fault and request."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     program = installed()
     if program is None:
-        pytest.skip("no Chromium is installed (Debian: chromium), so the page was not opened")
+        stop = pytest.fail if os.environ.get("CI") else pytest.skip
+        stop("no Chromium is installed (Debian: chromium), so the page was not opened")
     with Chromium(program, tmp_path_factory.mktemp("chromium") / "home") as browser:
         yield browser
 
