@@ -1,9 +1,10 @@
 """Models to be served, with their graphs and sessions: what `parity` and `serving` measure.
 
-The models of FPMC are those of ``python -m benchmarks.accuracy`` where they are; the others, and
-those that are missing, are trained for a few steps: enough for weights that no initial draw has.
-Models and graphs are kept in ``.cache/serving``. Needs the extra `serve`; DISTILREC_DATA_HOME names
-the folder of the datasets, without it made sessions take their place.
+The models are those that ``python -m benchmarks.accuracy`` or ``distilrec grid paper`` trained on
+the published datasets, seed 1; where neither has, one is trained for a few steps: enough for
+weights that no initial draw has. Graphs, and what is trained here, are kept in ``.cache/serving``.
+Needs the extra `serve`; DISTILREC_DATA_HOME names the folder of the datasets, without it made
+sessions take their place.
 """
 
 import hashlib
@@ -33,6 +34,7 @@ COUNTS = {FILMS: (12_323, 8_475), GAMES: (20_091, 26_138)}
 
 WORK = Path(".cache/serving")
 TRAINED = Paths(Path(".cache/accuracy/main"))
+GRID = Path(".cache/grid/models")
 SESSIONS = 10_000
 STEPS = 10
 
@@ -55,12 +57,9 @@ class Subject:
     def folder(self) -> Path:
         """Where its weights are, or will be."""
         cell = Cell(self.dataset, self.backbone, self.recipe, 1)
-        made = TRAINED.models(cell)[self.role]
-        return (
-            made
-            if made.is_dir()
-            else WORK / workload(self.dataset).source / cell.folder / self.role
-        )
+        trained = TRAINED.models(cell)[self.role], GRID / self.role / cell.folder
+        here = WORK / workload(self.dataset).source / cell.folder / self.role
+        return next((one for one in trained if one.is_dir()), here)
 
 
 def subjects(dataset: str) -> Iterator[Subject]:
