@@ -20,6 +20,7 @@ import torch
 from benchmarks.record import record
 from benchmarks.served import (
     GAMES,
+    GRID,
     SESSIONS,
     WORK,
     Subject,
@@ -34,7 +35,8 @@ from pipeline.export import exporting
 from pipeline.export.runtime import start
 from pipeline.params import read_params
 from pipeline.paths import Cell, Paths
-from pipeline.recommenders import ranking
+from pipeline.recommenders import ranking, registry
+from pipeline.recommenders.base import Recommender
 
 COMMAND = "python -m benchmarks.serving"
 CALLS, WARMING, TOP = 1_000, 50, 10
@@ -65,10 +67,13 @@ def measure() -> None:
         if subject.recipe != "strong" or subject.role == "distilled":
             continue
         forms = dict(measured(subject, sessions))
-        told = (subject.backbone, subject.role)
-        lines += [(*told, form, *figures, forms["torch"][1]) for form, figures in forms.items()]
+        told = f"{subject.backbone} {subject.role}"
+        lines += [(told, form, *figures, forms["torch"][1]) for form, figures in forms.items()]
         for form in ("float32", "int8"):
             rows += latency_rows(f"{subject.name} in ONNX, {form}", forms[form], forms["torch"])
+    for name, figures in without_graph(sessions):
+        lines.append((name, "torch", *figures, figures[1]))
+        rows += latency_rows(f"{GAMES}, {name}", figures, None)
     record([*rows, *start_up()])
     text = DOCUMENT.read_text(encoding="utf-8")
     before, after = text.split(FIRST)[0], text.split(LAST)[1]
@@ -80,17 +85,35 @@ def measured(
 ) -> Iterator[tuple[str, tuple[float, float, float]]]:
     """Yield each form of a model with its kB, and the p50 and p99 of an answer to one session."""
     model = model_of(subject)
-    rows = [torch.tensor([one]) for one in sessions]
-    parts = [subject.folder / name for name in ("weights.safetensors", "model.json")]
-    calls: list[Callable[[], Any]] = [partial(ranking.top_items, model, row, TOP) for row in rows]
-    yield "torch", (sum(one.stat().st_size for one in parts) / 1000, *latencies(calls))
+    yield "torch", by_torch(model, subject.folder, sessions)
     for form in ("float32", "int8"):
         int8 = form == "int8"
         content = graph_of(subject, form_of(subject, model, int8=int8), int8=int8)
         run = start(content).run
-        fed = [{"session": row.numpy(), "count": np.array(TOP)} for row in rows]
-        calls = [partial(run, ["items", "values"], one) for one in fed]
+        fed = [{"session": np.array([one]), "count": np.array(TOP)} for one in sessions]
+        calls: list[Callable[[], Any]] = [partial(run, ["items", "values"], one) for one in fed]
         yield form, (len(content) / 1000, *latencies(calls))
+
+
+def by_torch(
+    model: Recommender, folder: Path, sessions: list[list[int]]
+) -> tuple[float, float, float]:
+    """Return a model's kB, and p50 and p99 of `ranking.top_items` for one session."""
+    size = sum((folder / name).stat().st_size for name in ("weights.safetensors", "model.json"))
+    rows = [torch.tensor([one]) for one in sessions]
+    calls: list[Callable[[], Any]] = [partial(ranking.top_items, model, row, TOP) for row in rows]
+    return (size / 1000, *latencies(calls))
+
+
+def without_graph(
+    sessions: list[list[int]],
+) -> Iterator[tuple[str, tuple[float, float, float]]]:
+    """Yield the figures of the models that have no ONNX form, where the grid has made them."""
+    folders = {name: GRID / "baselines" / GAMES / name for name in ("itemknn", "itemknn_titles")}
+    folders["hybrid (fpmc strong)"] = GRID / "hybrid" / Cell(GAMES, "fpmc", "strong", 1).folder
+    for name, folder in folders.items():
+        if folder.is_dir():
+            yield name, by_torch(registry.load(folder), folder, sessions)
 
 
 def start_up() -> list[dict[str, Any]]:
@@ -115,15 +138,19 @@ def start_up() -> list[dict[str, Any]]:
 
 
 def latency_rows(
-    name: str, ours: tuple[float, float, float], torch_s: tuple[float, float, float]
+    name: str,
+    ours: tuple[float, float, float],
+    torch_s: tuple[float, float, float] | None,
 ) -> list[dict[str, Any]]:
     """Return a form's rows: bytes and percentiles beside torch's, and the ratio of the medians."""
-    figures = (
-        ("size", "kB", ours[0], torch_s[0]),
-        ("an answer, p50", "ms", ours[1], torch_s[1]),
-        ("an answer, p99", "ms", ours[2], torch_s[2]),
-        ("an answer, p50", "of torch's", ours[1] / torch_s[1], None),
-    )
+    size, fifty, last = torch_s or (None, None, None)
+    figures: list[tuple[str, str, float, float | None]] = [
+        ("size", "kB", ours[0], size),
+        ("an answer, p50", "ms", ours[1], fifty),
+        ("an answer, p99", "ms", ours[2], last),
+    ]
+    if fifty:
+        figures.append(("an answer, p50", "of torch's", ours[1] / fifty, None))
     return [
         {"name": f"{name}: {what} ({unit})", "value": value, "unit": unit, "aim": "-",
          "rival": rival, "command": COMMAND}
@@ -131,13 +158,13 @@ def latency_rows(
     ]  # fmt: skip
 
 
-def table(lines: list[tuple[str, str, str, float, float, float, float]]) -> str:
+def table(lines: list[tuple[str, str, float, float, float, float]]) -> str:
     """Return the table of the document."""
     head = ["| model | runs in | kB | p50, ms | p99, ms | p50 of torch's |"]
     head.append("| --- | --- | ---: | ---: | ---: | ---: |")
     body = [
-        f"| {backbone} {role} | {form} | {size:,.0f} | {p50:.2f} | {p99:.2f} | {p50 / rival:.2f} |"
-        for backbone, role, form, size, p50, p99, rival in lines
+        f"| {name} | {form} | {size:,.0f} | {p50:.2f} | {p99:.2f} | {p50 / rival:.2f} |"
+        for name, form, size, p50, p99, rival in lines
     ]
     return "\n".join(head + body)
 

@@ -10,7 +10,8 @@ def test_rows_fit_the_file_of_results_and_the_table_has_the_ratio() -> None:
     assert [row["value"] for row in rows] == [10.0, 0.5, 1.0, 0.25]
     assert [row["rival"] for row in rows] == [40.0, 2.0, 3.0, None]
     assert len({row["name"] for row in rows}) == 4
-    line = table([("fpmc", "student", "int8", 10.0, 0.5, 1.0, 2.0)]).splitlines()[-1]
+    assert [row["rival"] for row in latency_rows("counting", (1.0, 2.0, 3.0), None)] == [None] * 3
+    line = table([("fpmc student", "int8", 10.0, 0.5, 1.0, 2.0)]).splitlines()[-1]
     assert line == "| fpmc student | int8 | 10 | 0.50 | 1.00 | 0.25 |"
 
 
