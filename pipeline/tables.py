@@ -61,7 +61,10 @@ class Table:
             frame = pl.read_parquet(path)
             self._check(frame)
         except FileNotFoundError:
-            raise DataError(f"{path} is not here; run `dvc repro` or `dvc pull`") from None
+            raise DataError(
+                f"{path} is not here; run `dvc repro` or `dvc pull` (they "
+                "make and fetch what `run` in params.yaml lists)"
+            ) from None
         except (pl.exceptions.PolarsError, ValueError, OSError) as error:
             raise DataError(f"{path}: cannot be read ({error}); run `dvc repro`") from None
         return frame

@@ -57,7 +57,10 @@ def test_exponents_are_numbers(project: Path) -> None:
         ("datasets: [tiny]", "datasets: [tinny]", "run.datasets: 'tinny' is not one of amazon-"),
         ("backbones: [fpmc]", "backbones: [bert]", "run.backbones: 'bert' is not one of atten"),
         ("recipes: [published, strong]", "recipes: [x]", "run.recipes: 'x' is not one of publ"),
-        ("seeds: [1]", "seeds: []", "run.seeds: Tuple should have at least 1 item"),
+        ("seeds: [1]", "seeds: []", "run.seeds: the list needs an entry"),
+        ("datasets: [tiny]", "datasets: tiny", "run.datasets: Input should be a list: [a, b]"),
+        ("seeds: [1]", "seeds: [1, 2, 1]", "run.seeds: 1 is there twice; name it once"),
+        ("backbones: [fpmc]", "backbones: [fpmc, fpmc]", "run.backbones: 'fpmc' is there twice"),
         ("share_effective: 0.1", "share_effective: 0.9", "select: share_effective + share_inc"),
         ("folds: 0", "folds: 1", "difficulty: folds: 0 (the teacher itself) or at least 2"),
         ("    path: examples/tiny\n", "", "dataset.tiny: give path, folder or url"),
@@ -88,7 +91,7 @@ def test_the_value_that_was_found_is_shown(shipped: str, tmp_path: Path) -> None
 def test_several_mistakes_are_counted(shipped: str, tmp_path: Path) -> None:
     text = replaced(shipped, "count: 500", "count: 0")
     text = replaced(text, "min_events: 5", "min_events: 1")
-    assert fault(text, tmp_path).endswith("; 1 more")
+    assert fault(text, tmp_path).endswith("; 1 more to correct")
 
 
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ def neural(paths: Paths, cell: Cell, model: str) -> EmbeddingRecommender:
     """
     folders = paths.models(cell)
     if model not in folders:
-        raise DataError(f"--model: '{model}' is not one of {', '.join(folders)}")
+        graphs = [name for name in folders if name not in (*registry.COUNTING, "hybrid")]
+        raise DataError(f"--model: '{model}' is not one of {', '.join(graphs)}")
     found = registry.load(folders[model])
     if not isinstance(found, EmbeddingRecommender):
         raise DataError(
@@ -127,6 +128,7 @@ def readme(manifest: Manifest) -> str:
         name=f"{manifest.model} of {manifest.dataset}",
         made_up=" (synthetic: made up to try the pipeline)" if manifest.synthetic else "",
         tables="int8, one factor a row" if manifest.int8 else "float32",
+        whose=", of the float32 model that was rounded" if manifest.int8 else "",
         figures=", ".join(figures) or "not evaluated",
     )
 

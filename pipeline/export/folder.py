@@ -26,7 +26,7 @@ FORM = 1
 
 
 INSTALL = (
-    "run `pip install '.[serve]'` in the project's folder, or `pip install 'distilrec[serve]'`"
+    "run `pip install -e '.[serve]'` in the project's folder, or `pip install 'distilrec[serve]'`"
 )
 """What brings the packages that write and run a graph."""
 

@@ -19,7 +19,7 @@ Workers = Annotated[
 Hours = Annotated[
     float,
     typer.Option(
-        help="Of the plan, not of the run: above, seeds, then methods, are left out.", min=0.01
+        help="Most that the plan may take; else it leaves out seeds, then methods.", min=0.01
     ),
 ]
 Models = Annotated[
@@ -34,7 +34,6 @@ Recipes = Annotated[list[str] | None, typer.Option("--recipe", help="Only this; 
 Studies = Annotated[list[str] | None, typer.Option("--study", help="Only this; repeatable.")]
 Seeds = Annotated[int | None, typer.Option(help="Only the first so many.", min=1)]
 GridName = Annotated[str, typer.Argument(help="paper or quick.")]
-OnlyOne = Annotated[str | None, typer.Option(help="Only this.")]
 OneDataset = Annotated[str | None, typer.Option("--dataset", help="Else the first of the run.")]
 
 
@@ -109,17 +108,18 @@ def _figures(name: GridName, dataset: OneDataset = None) -> None:
 def _show(
     name: GridName,
     study: Annotated[str, typer.Option(help="table, dimensions, labels, ...")] = "table",
-    than: Annotated[str, typer.Option(help="Compared with: student, random, ...")] = "student",
-    dataset: OnlyOne = None,
-    backbone: OnlyOne = None,
-    recipe: OnlyOne = None,
+    than: Annotated[str, typer.Option(help="The method to compare with.")] = "student",
+    dataset: Datasets = None,
+    backbone: Backbones = None,
+    recipe: Recipes = None,
     as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON.")] = False,
 ) -> None:
     """Print a grid's figures and what may be said of them."""
     from pipeline.grid import tables  # noqa: PLC0415
     from pipeline.paths import Paths  # noqa: PLC0415
 
-    choice = tables.Choice(study, than, dataset, backbone, recipe)
+    only = (tuple(names or ()) for names in (dataset, backbone, recipe))
+    choice = tables.Choice(study, than, *only)
     tables.show(name, choice, Paths(Path()), as_json=as_json)
 
 

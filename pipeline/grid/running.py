@@ -93,6 +93,10 @@ def run(name: str, shipped: Params, project: Paths, options: Options) -> int:
     with locked(project.grid), stopped_by_term():
         found = opened(named(name), shipped, project, options.asked)
         grid, wanted = found.grid, asked_for(found.entries, options.asked)
+        if not wanted:
+            raise ParamsError(
+                f"the grid {name} has no model of all that is asked for; ask for less"
+            )
         if options.models is not None:
             taken = take_over(grid, options.models, closed(wanted))
             other = f", {taken.other} were made otherwise" if taken.other else ""

@@ -40,6 +40,7 @@ def status(name: str, params: Params, project: Paths, dataset: str | None) -> No
         title="models (one that two studies show is in both lines)",
     )
     _say_units(found, left)
+    _say_figures(name, project)
 
 
 def write(name: str, params: Params, project: Paths, dataset: str | None) -> None:
@@ -58,11 +59,26 @@ def write(name: str, params: Params, project: Paths, dataset: str | None) -> Non
 def _begun(name: str, params: Params, project: Paths, dataset: str | None) -> Opened:
     if not (project.grid / "sessions").exists():
         told = f"{project.grid}: nothing is here; run `distilrec grid {named(name)}`"
-        if project.grid_figures(name).exists():
-            told += f", or see its figures by `distilrec grid show {name}`"
-        raise DataError(told)
+        raise DataError(told + _or_show(name, project))
     asked = Asked(datasets=(dataset,) if dataset else ())
-    return opened(named(name), params, project, asked, make=False)  # another one may be at work
+    try:
+        return opened(named(name), params, project, asked, make=False)  # another may be at work
+    except DataError as error:
+        raise DataError(f"{error}{_or_show(name, project)}") from None
+
+
+def _or_show(name: str, project: Paths) -> str:
+    there = project.grid_figures(name).exists()
+    return f", or see its figures by `distilrec grid show {name}`" if there else ""
+
+
+def _say_figures(name: str, project: Paths) -> None:
+    """Print how much the figures know that are here, whoever made them."""
+    if project.grid_figures(name).exists():
+        content = figures.read(project, name)
+        console.note(
+            f"the figures here are of {content['finished']:,} models: `distilrec grid show {name}`"
+        )
 
 
 def _say_units(found: Opened, left: set[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline import console
 from pipeline.errors import ParamsError
+from pipeline.evaluation.comparisons import alike
 from pipeline.grid import figures
 from pipeline.grid.prepare import named
 from pipeline.paths import Paths
@@ -19,14 +20,14 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Choice:
-    """What is printed: of a study, and of one dataset, backbone or recipe where that is named."""
+    """What is printed: of a study, and only of the datasets, backbones and recipes named."""
 
     study: str = "table"
     than: str = "student"
     """The method that the others are compared with."""
-    dataset: str | None = None
-    backbone: str | None = None
-    recipe: str | None = None
+    datasets: tuple[str, ...] = ()
+    backbones: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
 
     def of(self, models: list[Row]) -> list[Row]:
         """Return the models to be printed; those that count stand beside every backbone.
@@ -35,17 +36,21 @@ class Choice:
             ParamsError: there is none of a name that is asked for.
         """
         whole = ["these figures"]
-        for key in ("dataset", "study", "backbone", "recipe"):
-            asked = getattr(self, key)
-            if asked is None:
-                continue
+        wanted = {
+            "dataset": self.datasets,
+            "study": (self.study,),
+            "backbone": self.backbones,
+            "recipe": self.recipes,
+        }
+        for key, asked in wanted.items():
             known = sorted({model[key] for model in models if model[key]})
-            if asked not in known:
-                raise ParamsError(
-                    f"'{asked}' is not a {key} of {', '.join(whole)}: {', '.join(known)}"
-                )
-            models = [model for model in models if not model[key] or model[key] == asked]
-            whole.append(asked)
+            for name in asked:
+                if name not in known:
+                    raise ParamsError(
+                        f"'{name}' is not a {key} of {', '.join(whole)}: {', '.join(known)}"
+                    )
+            models = [one for one in models if not asked or one[key] in {"", *asked}]
+            whole += asked
         return models
 
 
@@ -120,7 +125,9 @@ def settings_of(model: Row) -> list[str]:
 
 
 def seeds_of(model: Row) -> str:
-    """Return how many seeds a model has, and draws under each if several."""
+    """Return how many seeds a model has, and draws under each if several; '' where it counts."""
+    if not model["backbone"]:
+        return ""
     return str(model["seeds"]) + (f"x{model['draws']}" if model["draws"] > 1 else "")
 
 
@@ -145,9 +152,10 @@ def _verdicts(model: Row, comparisons: list[Row], than: str) -> Iterator[str]:
             continue
         verdict, difference = str(one["verdict"]), one["difference"]
         if (one["ours"], one["theirs"]) == (method, than):
-            yield f"{VERDICTS[verdict]} {difference:+.4f}"
+            yield "the same" if alike(one) else f"{VERDICTS[verdict]} {difference:+.4f}"
         elif (one["ours"], one["theirs"], one["their_setting"]) == (than, method, setting):
-            yield f"{VERDICTS[REVERSED.get(verdict, verdict)]} {0 - difference:+.4f}"  # no -0
+            told = f"{VERDICTS[REVERSED.get(verdict, verdict)]} {0 - difference:+.4f}"  # no -0
+            yield "the same" if alike(one) else told
 
 
 def _say(content: Mapping[str, Any]) -> None:
@@ -157,7 +165,8 @@ def _say(content: Mapping[str, Any]) -> None:
     if content["finished"] < content["planned"]:
         whole = "not complete"
     console.note(f"{content['grid']}: {whole}, {finished}")
-    console.note("+- is half of the 95 % interval over seeds and sessions; more, less or not told")
-    console.note("of NDCG@10 after Holm's correction")
+    console.note("+- is half of the 95 % interval over seeds and sessions. Than: of NDCG@10, after")
+    console.note("Holm's correction. Not told: not enough data to tell; the same: on every")
+    console.note("session; empty: not compared")
     if content["cut"]:
         console.note(content["cut"])

@@ -45,7 +45,7 @@ def raw_files(place: Path, dataset: DatasetParams) -> dict[str, Path]:
     Of a folder with an own log only the two files that the column map names are taken.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or one that the column map names is missing.
     """
     if place.is_file():
         return {place.name: place}
@@ -55,11 +55,15 @@ def raw_files(place: Path, dataset: DatasetParams) -> dict[str, Path]:
         if file.is_file()
     }
     if dataset.log is not None:
-        named = {dataset.log.events, dataset.log.items}
-        found = {name: file for name, file in found.items() if name in named}
+        named = [name for name in (dataset.log.events, dataset.log.items) if name]
+        if missing := [name for name in named if name not in found]:
+            raise DataError(
+                f"{place}: no {' and no '.join(missing)}; put what is missing there, or correct "
+                "the path or the log of the dataset in params.yaml"
+            )
+        found = {name: found[name] for name in named}
     if not found:
-        wanted = f" ({dataset.log.events} is not there)" if dataset.log else ""
-        raise DataError(f"{place}: no raw files{wanted}; put them there or name another path")
+        raise DataError(f"{place}: no raw files; put them there or name another path")
     return found
 
 

@@ -74,7 +74,9 @@ def _refuse_duplicates(source: RawLog) -> None:
     rows = source.events.with_row_index("row").filter(~key.is_first_distinct()).collect()["row"]
     if len(rows):
         fault = Fault(source.columns, "repeat an earlier row", len(rows), source.rows, rows[0])
-        raise fault.error(source.file, "remove such rows or set the log's duplicates: drop")
+        raise fault.error(
+            source.file, "remove such rows, or set duplicates: drop in the dataset's log"
+        )
 
 
 def _already_cut(source: CutLog) -> tuple[int, pl.DataFrame]:

@@ -54,6 +54,10 @@ class Params(Section):
             "backbones": set(BackboneParams.model_fields),
             "recipes": set(self.training.recipes),
         }
+        for key, listed_there in self.run:
+            for name in listed_there:
+                if listed_there.count(name) > 1:
+                    raise ValueError(f"run.{key}: {name!r} is there twice; name it once")
         for key, names in known.items():
             for name in getattr(self.run, key):
                 if name not in names:
@@ -81,16 +85,20 @@ def read_params(path: Path) -> Params:
         raise ParamsError(f"{path}: {_first_fault(error)}") from None
 
 
+LISTS = {"tuple_type": "Input should be a list: [a, b]", "too_short": "the list needs an entry"}
+"""Pydantic's faults of lists, in the words of YAML."""
+
+
 def _first_fault(error: ValidationError) -> str:
     # A misspelt key is also a missing one: the unknown name is the better answer.
     faults = error.errors(include_url=False)
     fault = min(faults, key=lambda one: one["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
+    message = LISTS.get(fault["type"], fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         return f"{place} is not a known key; correct or remove it"
     if fault["type"] == "missing":
         return f"{place} is missing; add it"
     shown = "" if isinstance(fault["input"], dict) else f" (found {fault['input']!r})"
-    more = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""
+    more = f"; {error.error_count() - 1} more to correct" if error.error_count() > 1 else ""
     return f"{place}: {message}{shown}{more}" if place else f"{message}{more}"

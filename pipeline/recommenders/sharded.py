@@ -151,7 +151,7 @@ def _imported(local: bool) -> Any:
         import ray.data  # noqa: PLC0415
     except ImportError as error:
         raise ParamsError(
-            f'compute.engine: ray is not installed ({error}); run `pip install ".[ray]"` '
+            f'compute.engine: ray is not installed ({error}); run `pip install -e ".[ray]"` '
             'in the project\'s folder (elsewhere `pip install "distilrec[ray]"`) or give local'
         ) from None
     logging.getLogger("ray.data").setLevel(logging.ERROR)

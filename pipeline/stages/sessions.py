@@ -55,12 +55,14 @@ def run(params: Params, paths: Paths, dataset: str) -> Summary:
 
 def _source(params: Params, paths: Paths, dataset: str) -> Source:
     """Return what the raw files say; an error adds how a corrected source gets here."""
+    about = params.dataset_of(dataset)
     try:
-        return read_source(params.dataset_of(dataset), paths.raw(dataset))
+        return read_source(about, paths.raw(dataset))
     except DataError as error:
+        entry = f"correct dataset.{dataset}.log in params.yaml, or " if about.log else ""
         raise DataError(
-            f"{error}; this is a copy: correct the source and run `dvc repro -f fetch@{dataset}` "
-            f"(or `distilrec fetch {dataset}`)"
+            f"{error}; {entry}correct the source (this is a copy) and run `dvc repro -f "
+            f"fetch@{dataset}` (or `distilrec fetch {dataset}`)"
         ) from None
 
 

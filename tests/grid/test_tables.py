@@ -43,7 +43,14 @@ def figure(mean: float, low: float | None, high: float | None) -> dict[str, floa
 
 
 def comparison(ours: str, theirs: str, verdict: str, difference: float) -> dict[str, Any]:
-    told = {"verdict": verdict, "difference": difference, "metric": "ndcg@10", "their_setting": {}}
+    interval = {"low": difference - 0.01, "high": difference + 0.01}
+    told = {
+        **interval,
+        "verdict": verdict,
+        "difference": difference,
+        "metric": "ndcg@10",
+        "their_setting": {},
+    }
     return {**PLACE, "ours": ours, "theirs": theirs, **told}
 
 
@@ -78,6 +85,20 @@ def test_against_another_method_a_comparison_is_read_from_its_side(
     ]
 
 
+def test_what_never_differs_is_called_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = {"recall@10": figure(0.2, 0.1, 0.3), "ndcg@10": figure(0.1, None, None)}
+    models = [
+        {**PLACE, "method": method, "seeds": 2, "draws": 1, "metrics": metrics}
+        for method in ("exact", "student")
+    ]
+    never = {**comparison("exact", "student", "not enough data to tell", 0.0), "low": 0, "high": 0}
+    project = written(tmp_path, models, [never])
+    assert lines(project, "student", capsys)[2] == "exact 2 .2000 .1000 .1000 the same"
+    assert lines(project, "exact", capsys)[3] == "student 2 .2000 .1000 .1000 the same"
+
+
 def test_a_comparison_with_a_model_of_another_setting_is_not_read_from_its_side(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,10 +121,14 @@ def test_a_method_that_nothing_is_compared_with_is_refused_with_those_that_are(
     ("choice", "named"),
     [
         (Choice(), ["", "fpmc published", "fpmc strong", "stamp strong"]),
-        (Choice(backbone="fpmc"), ["", "fpmc published", "fpmc strong"]),
-        (Choice(recipe="strong"), ["", "fpmc strong", "stamp strong"]),
-        (Choice(backbone="stamp", dataset="chains"), ["", "stamp strong"]),
+        (Choice(backbones=("fpmc",)), ["", "fpmc published", "fpmc strong"]),
+        (Choice(recipes=("strong",)), ["", "fpmc strong", "stamp strong"]),
+        (Choice(backbones=("stamp",), datasets=("chains",)), ["", "stamp strong"]),
         (Choice(study="labels"), ["fpmc strong"]),
+        (
+            Choice(backbones=("stamp", "fpmc"), recipes=("strong",)),
+            ["", "fpmc strong", "stamp strong"],
+        ),
     ],
 )
 def test_what_is_named_is_printed_and_counting_beside_it(choice: Choice, named: list[str]) -> None:
@@ -114,14 +139,14 @@ def test_what_is_named_is_printed_and_counting_beside_it(choice: Choice, named: 
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        (Choice(dataset="films"), "'films' is not a dataset of these figures: chains"),
+        (Choice(datasets=("films",)), "'films' is not a dataset of these figures: chains"),
         (Choice(study="bytes"), "'bytes' is not a study of these figures: labels, table"),
         (
-            Choice(study="labels", backbone="stamp"),
+            Choice(study="labels", backbones=("stamp",)),
             "'stamp' is not a backbone of these figures, labels: fpmc",
         ),
         (
-            Choice(backbone="stamp", recipe="published"),
+            Choice(backbones=("stamp",), recipes=("published",)),
             "'published' is not a recipe of these figures, table, stamp: strong",
         ),
     ],

@@ -79,8 +79,11 @@ def test_of_an_own_folder_only_the_named_files_are_taken(tmp_path: Path) -> None
     own = dataset(reader="log", path="x", log=log)
     assert list(raw_files(folder, own)) == ["clicks.csv", "items.csv"]
     other = dataset(reader="log", path="x", log={"events": "views.csv"})
-    with pytest.raises(DataError, match=re.escape("no raw files (views.csv is not there)")):
+    with pytest.raises(DataError, match=r": no views\.csv; put what is missing there, or correct"):
         raw_files(folder, other)
+    half = dataset(reader="log", path="x", log=log | {"items": "itms.csv"})
+    with pytest.raises(DataError, match=r": no itms\.csv; put"):
+        raw_files(folder, half)
 
 
 def test_taking_replaces_what_was_there(tmp_path: Path) -> None:
