@@ -93,7 +93,9 @@ def _part(name: str, value: Any) -> str:
         return f"{words} {value}"
     if words.endswith(" star"):
         return f"{words.removesuffix(' star')}* {value:,}"
-    return f"{value:,} {words}" if isinstance(value, int) else f"{words} {value:.4g}"
+    if not isinstance(value, int):
+        return f"{words} {value:.4g}"
+    return f"{value:,} {words.removesuffix('s') if value == 1 else words}"
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:

@@ -33,6 +33,11 @@ def test_counts_are_one_line_and_what_is_not_known_is_left_out(log: io.StringIO)
     )
 
 
+def test_one_is_not_many(log: io.StringIO) -> None:
+    console.summary("sessions tiny", Counts(1, 9.0, "cpu", False))
+    assert log.getvalue().startswith("sessions tiny: 1 session, mean length 9, ")
+
+
 def test_square_brackets_in_a_title_stay_as_they_are(log: io.StringIO) -> None:
     console.note("[bold]Alien[/bold] [1979]")
     assert log.getvalue() == "[bold]Alien[/bold] [1979]\n"

@@ -29,7 +29,8 @@ class Summary:
     title_weight: float
     half_ndcg: float
     without_student_ndcg: float
-    gain: float
+    largest_gain: float
+    """Of the weights tried; taken where it is more than `hybrid.margin` standard errors."""
     standard_error: float
     bytes: int
 
@@ -60,7 +61,7 @@ def run(params: Params, paths: Paths, cell: Cell) -> Summary:
         title_weight=choice.titles,
         half_ndcg=choice.ndcg,
         without_student_ndcg=choice.without,
-        gain=choice.gain,
+        largest_gain=choice.gain,
         standard_error=choice.error,
         bytes=stored,
     )
