@@ -154,5 +154,5 @@ def test_too_few_training_sessions_for_the_selection_are_told_at_once(
 def test_a_bad_row_says_how_a_corrected_source_is_taken(tiny: tuple[Params, Paths]) -> None:
     params, paths = tiny
     (paths.raw("tiny") / "events.csv").write_text("")
-    with pytest.raises(DataError, match=r"correct the source and run `dvc repro -f fetch@tiny`"):
+    with pytest.raises(DataError, match=r"correct the source \(this is a copy\) and run `dvc"):
         sessions.run(params, paths, "tiny")
