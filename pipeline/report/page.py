@@ -18,6 +18,7 @@ from pipeline.report.plane import planes
 from pipeline.report.slices import WORDS, noise, slices
 from pipeline.report.sources import Sources
 from pipeline.report.studies import studies
+from pipeline.report.trials import trials
 
 PARTS = {
     "results": "Results",
@@ -31,10 +32,11 @@ PARTS = {
     "sessions": "Difficulty",
     "training": "Training",
     "labels": "Labels",
+    "trials": "Tried",
     "made": "What was run",
 }
 """The page's parts by the identifiers of their sections, in order."""
-OPTIONAL = ("published", "studies", "comparisons", "slices", "cards")
+OPTIONAL = ("published", "studies", "comparisons", "slices", "cards", "trials")
 """Those that are there only if there is something to show."""
 
 
@@ -73,6 +75,7 @@ def _views(sources: Sources) -> dict[str, Any]:
         "cards": _cards(sources),
         "axes": axes(sources),
         "browser": browser(sources),
+        "trials": list(trials(sources)),
         "made": made(sources),
         "glossary": [(name, of.words) for name, of in names.NAMES.items()],
     }
