@@ -89,7 +89,7 @@ def luminance(browser: Chromium, name: str) -> float:
 
 def test_each_part_is_a_click_away_and_every_chart_comes_alive(browser: Chromium) -> None:
     links = browser.run("[...document.querySelectorAll('nav a')].map((one) => one.hash)")
-    assert len(links) == 12
+    assert len(links) == 13
     for link in links:
         browser.click(f'nav a[href="{link}"]')
         browser.wait(
