@@ -13,7 +13,7 @@ from typing import Literal
 from pipeline.grid.choosing import COUNTS
 from pipeline.grid.units import (
     CONTROLS,
-    DRAWLESS,
+    DRAWN,
     EASY_FIRST,
     POLICIES,
     RIVALS,
@@ -37,7 +37,7 @@ BITS = (8, 4)
 BYTES_AN_ITEM = (10, 20, 40, 80, 160)
 """Of pruned counting; 80: as many as a student of ten numbers with two tables."""
 DRAWS = 5
-"""Of every selection that draws: noise from draw to draw exceeds most differences."""
+"""Of a policy that draws: noise from draw to draw exceeds most differences."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _chosen(base: Unit, extent: Extent) -> Iterator[Entry]:
     for method in ("student", "teacher", "hybrid"):
         yield Entry("table", replace(base, method=method))
     for method in extent.selections:
-        for draw in range(1 if method in DRAWLESS else extent.draws):
+        for draw in range(extent.draws if method in DRAWN else 1):
             yield Entry("table", replace(base, method=method, draw=draw))
     for method in CONTROLS:
         yield Entry("table", replace(base, method=method))
