@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
-from pipeline.evaluation.answers import answers
+from pipeline.evaluation.answers import answers, backbone_of
 from pipeline.grid.tables import figure_of, seeds_of, settings_of
 from pipeline.paths import Paths
 
@@ -47,7 +47,10 @@ def updated(text: str, content: Mapping[str, Any]) -> str:
         kind, dataset, of = mark[2].split()
         found, backbone = content["datasets"][dataset], "" if of == "counting" else of
         if kind == "answers":
-            said = [f"- {one.text}" for one in answers(found)]
+            there = answers(found) if backbone_of(found) == backbone else []
+            said = [f"- {one.text}" for one in there]
+            if not said:
+                raise ValueError(f"{mark[2]}: the grid has no answers of it")
             return "\n".join([mark[1].rstrip(), *said, mark[3]])
         makers = {"table": methods if backbone else counting, "exact": exact}
         rows = makers[kind](found, backbone) if kind in makers else study(found, backbone, kind)

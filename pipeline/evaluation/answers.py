@@ -39,7 +39,7 @@ def answers(figures: Figures, labels: str = "recorded LLM rankings") -> list[Ans
         figures: of the dataset.
         labels: what the student learns from, in words.
     """
-    backbone = _backbone(figures)
+    backbone = backbone_of(figures)
     table = [row for row in figures["comparisons"] if _asked(row, backbone)]
     recipes = sorted({row["recipe"] for row in table}, key=lambda one: (one != "strong", one))
     main = {
@@ -56,7 +56,7 @@ def answers(figures: Figures, labels: str = "recorded LLM rankings") -> list[Ans
     return [*found, _choice(choice, figures)] if choice else found
 
 
-def _backbone(figures: Figures) -> str:
+def backbone_of(figures: Figures) -> str:
     """Return the first backbone that learnt from rankings, or an empty text."""
     learnt = (row for row in figures["models"] if row["method"] == "exact")
     return next((str(row["backbone"]) for row in learnt if row["study"] == "table"), "")

@@ -29,8 +29,8 @@ SELECTIONS = (*ORDERED, "random", "hardest", "easiest", *(f"{one}_easy_first" fo
 LISTS = ("llm_shuffled", "label_only", "teacher_order")
 RIVALS = ("de", "ftd", "htd", "unkd", "dsl", "dllm2rec", "teacher_ranking")
 WITHOUT_LIST = ("no_list", "control")
-SAME_SESSIONS = ("exact", *LISTS, "dllm2rec", "exact_tuned")
-"""Taught on the sessions of `exact`, draw by draw."""
+OF_A_DRAW = ("exact", "no_list", *LISTS, "dllm2rec", "exact_tuned")
+"""Taught on the sessions of a draw of `exact`, or for as many steps as it took."""
 OWN = ("student", "teacher", "hybrid", "exact", "distilled")
 """Compared with counting."""
 
@@ -95,11 +95,12 @@ def pairs(arms: Sequence[Arm]) -> Iterator[Pair]:
 
 
 def _pair(ours: Arm, theirs: Arm) -> Pair | None:
-    """Return two arms; of the same sessions under a draw, each with the draws that both have."""
-    if not {ours.method, theirs.method} <= {*SAME_SESSIONS}:
+    """Return two arms; where a draw decides both, each with the draws that both have."""
+    if not {ours.method, theirs.method} <= {*OF_A_DRAW}:
         return Pair(ours, theirs)
-    common = {run.draw for run in ours.runs} & {run.draw for run in theirs.runs}
-    both = ours.of_draws(common), theirs.of_draws(common)
+    common = {(run.seed, run.draw) for run in ours.runs}
+    common &= {(run.seed, run.draw) for run in theirs.runs}
+    both = ours.only(common), theirs.only(common)
     return None if both[0] is None or both[1] is None else Pair(both[0], both[1])
 
 
@@ -197,6 +198,7 @@ def _row(
         "their_setting": dict(pair.theirs.setting),
         "metric": metric,
         "seeds": len(of),
+        "draws": [pair.ours.draws, pair.theirs.draws],
         "difference": estimate.mean,
         "low": estimate.low,
         "high": estimate.high,

@@ -81,9 +81,9 @@ class Arm:
         """The number of different draws of its selection."""
         return len({run.draw for run in self.runs})
 
-    def of_draws(self, draws: Collection[int]) -> "Arm | None":
-        """Return the runs of some draws, none if there are none."""
-        runs = tuple(run for run in self.runs if run.draw in draws)
+    def only(self, drawn: Collection[tuple[int, int]]) -> "Arm | None":
+        """Return the runs of some seeds and draws, none if there are none."""
+        runs = tuple(run for run in self.runs if (run.seed, run.draw) in drawn)
         return Arm(runs) if runs else None
 
     def of_seed(self, seed: int, metric: str) -> Values:

@@ -18,9 +18,7 @@ Workers = Annotated[
 ]
 Hours = Annotated[
     float,
-    typer.Option(
-        help="Most that the plan may take; else it leaves out seeds, then methods.", min=0.01
-    ),
+    typer.Option(help="Bound of the plan; above it seeds, then methods, are left out.", min=0.01),
 ]
 Models = Annotated[
     Path | None,

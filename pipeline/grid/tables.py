@@ -1,6 +1,6 @@
 """A grid's figures as tables of a terminal, 80 columns wide."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -78,10 +78,10 @@ def show(name: str, choice: Choice, project: Paths, *, as_json: bool) -> None:
             for model in found["models"]
         ]
     )
-    compared = compared_with(content, choice.study)
+    compared = compared_with(content, choice.study, {_cell(one) for one in models})
     if choice.than not in compared:
         raise ParamsError(
-            f"'{choice.than}' is compared with nothing in the study '{choice.study}': "
+            f"'{choice.than}' is compared with nothing in the study '{choice.study}' here: "
             f"{', '.join(compared)}"
         )
     for dataset, rows in groupby(models, itemgetter("dataset")):
@@ -89,11 +89,23 @@ def show(name: str, choice: Choice, project: Paths, *, as_json: bool) -> None:
     _say(content)
 
 
-def compared_with(content: Mapping[str, Any], study: str) -> list[str]:
-    """Return the methods that others of a study are compared with, by name."""
-    rows = [row for one in content["datasets"].values() for row in one["comparisons"]]
-    sides = {(row["ours"], row["theirs"]) for row in rows if row["study"] == study}
-    return sorted({method for pair in sides for method in pair})
+Cell = tuple[str, str, str]
+"""Dataset, backbone and recipe."""
+
+
+def compared_with(content: Mapping[str, Any], study: str, cells: Collection[Cell]) -> list[str]:
+    """Return the methods that others of a study are compared with in some cells, by name."""
+    rows = [
+        {**row, "dataset": dataset}
+        for dataset, one in content["datasets"].items()
+        for row in one["comparisons"]
+    ]
+    here = [row for row in rows if row["study"] == study and _cell(row) in cells]
+    return sorted({row[side] for row in here for side in ("ours", "theirs")})
+
+
+def _cell(row: Row) -> Cell:
+    return row["dataset"], row["backbone"], row["recipe"]
 
 
 def _show_dataset(dataset: str, models: list[Row], than: str, found: Mapping[str, Any]) -> None:
@@ -167,6 +179,6 @@ def _say(content: Mapping[str, Any]) -> None:
     console.note(f"{content['grid']}: {whole}, {finished}")
     console.note("+- is half of the 95 % interval over seeds and sessions. Than: of NDCG@10, after")
     console.note("Holm's correction. Not told: not enough data to tell; the same: on every")
-    console.note("session; empty: not compared")
+    console.note("session; empty: not compared here")
     if content["cut"]:
         console.note(content["cut"])

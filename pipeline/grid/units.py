@@ -13,8 +13,8 @@ COUNTING = ("popularity", "itemknn", "itemknn_titles")
 POLICIES = ("exact", "paper_corrected", "rad_bc", "random", "hardest", "easiest")
 EASY_FIRST = ("exact_easy_first", "paper_corrected_easy_first", "rad_bc_easy_first")
 DRAWN = ("exact", "paper_corrected", "rad_bc", "random")
-"""Of which several draws are made: `hardest` and `easiest` leave nothing to a draw, and those of
-`EASY_FIRST` are the first three in the other order of gains."""
+"""Of which several draws are made: `hardest` and `easiest` leave nothing to a draw, and for those
+of `EASY_FIRST` it would take as long again."""
 SELECTIONS = (*POLICIES, *EASY_FIRST)
 """Each is a distilled student whose sessions were chosen so."""
 CONTROLS = ("llm_shuffled", "label_only", "teacher_order", "no_list")

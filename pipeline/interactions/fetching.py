@@ -47,13 +47,9 @@ def raw_files(place: Path, dataset: DatasetParams) -> dict[str, Path]:
     Raises:
         DataError: there is none, or one that the column map names is missing.
     """
-    if place.is_file():
-        return {place.name: place}
-    found = {
-        file.relative_to(place).as_posix(): file
-        for file in sorted(place.rglob("*"))
-        if file.is_file()
-    }
+    files = [place] if place.is_file() else sorted(place.rglob("*"))
+    root = place.parent if place.is_file() else place
+    found = {file.relative_to(root).as_posix(): file for file in files if file.is_file()}
     if dataset.log is not None:
         named = [name for name in (dataset.log.events, dataset.log.items) if name]
         if missing := [name for name in named if name not in found]:

@@ -57,7 +57,7 @@ class Params(Section):
         for key, listed_there in self.run:
             for name in listed_there:
                 if listed_there.count(name) > 1:
-                    raise ValueError(f"run.{key}: {name!r} is there twice; name it once")
+                    raise ValueError(f"run.{key}: {name!r} is there more than once")
         for key, names in known.items():
             for name in getattr(self.run, key):
                 if name not in names:

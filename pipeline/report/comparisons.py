@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from pipeline.evaluation.answers import answers
+from pipeline.evaluation.answers import answers, backbone_of
 from pipeline.evaluation.comparisons import alike
 from pipeline.report.groups import metric_name
 from pipeline.report.names import setting_words
@@ -69,7 +69,7 @@ def comparisons(sources: Sources) -> list[Comparisons]:
 def questions(sources: Sources) -> list[tuple[str, list[str]]]:
     """Return, by dataset, the sentences that answer what the project is for."""
     return [
-        (f"{sources.named(dataset)} (grid {grid})", [one.text for one in found])
+        (f"{sources.named(dataset)} · {backbone_of(of)} (grid {grid})", [one.text for one in found])
         for grid, figures in sources.grids.items()
         for dataset, of in figures["datasets"].items()
         if (found := answers(of, "rankings"))

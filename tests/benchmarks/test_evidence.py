@@ -97,7 +97,9 @@ def test_the_sentences_are_a_line_each() -> None:
     assert lines[1].startswith("- 400 recorded LLM rankings add +.0021 NDCG@10 (95 % interval ")
 
 
-@pytest.mark.parametrize("mark", ["labels films stamp", "labells films fpmc", "exact films stamp"])
+@pytest.mark.parametrize(
+    "mark", ["labels films stamp", "labells films fpmc", "exact films stamp", "answers films stamp"]
+)
 def test_a_mark_of_what_the_figures_do_not_have_is_refused(mark: str) -> None:
     page = f"<!-- grid: {mark} -->\n<!-- end of grid -->"
     with pytest.raises(ValueError, match=f"^{mark}: the grid has no figures of it$"):

@@ -139,16 +139,28 @@ def test_on_the_same_sessions_the_same_draws_are_compared_elsewhere_all() -> Non
 
     drawn = [run("exact", 1, draw=draw) for draw in (0, 1, 2)]
     shuffled, student = run("llm_shuffled", 1), run("student", 1)
+    no_list = run("no_list", 1)
     others = [run("random", 1, draw=draw) for draw in (0, 1)]
     found = {
         (one.ours.method, one.theirs.method): float(one.differences("ndcg@10").mean())
-        for one in pairs(arms([*drawn, shuffled, student, *others]))
+        for one in pairs(arms([*drawn, shuffled, student, no_list, *others]))
     }
-    for theirs, ours in ((shuffled, drawn[:1]), (student, drawn)):
+    for theirs, ours in ((shuffled, drawn[:1]), (no_list, drawn[:1]), (student, drawn)):
         expected = mean(ours) - mean([theirs])
         assert found["exact", theirs.method] == pytest.approx(expected, abs=1e-12)
     assert found["exact", "random"] == pytest.approx(mean(drawn) - mean(others), abs=1e-12)
+    assert found["random", "no_list"] == pytest.approx(mean(others) - mean([no_list]), abs=1e-12)
     assert ("exact", "llm_shuffled") not in names([run("exact", 1, draw=1), shuffled])
+
+
+def test_draws_are_the_same_ones_under_each_seed_and_are_counted() -> None:
+    ours = [run("exact", 1, draw=0), run("exact", 1, draw=1), run("exact", 2, draw=1)]
+    theirs = [run("llm_shuffled", 1, draw=1), run("llm_shuffled", 2, draw=0)]
+    (pair,) = pairs(arms([*ours, *theirs]))
+    assert [(one.seed, one.draw) for one in pair.ours.runs] == [(1, 1)]
+    assert [(one.seed, one.draw) for one in pair.theirs.runs] == [(1, 1)]
+    row = compared(arms([*ours, run("random", 1)]), 50, "made")[0]
+    assert row["draws"] == [2, 1]
 
 
 def ranked(method: str, seed: int, ranks: Sequence[int]) -> Run:

@@ -141,6 +141,7 @@ def _refuses_to_look_at_other_parameters(project: Path) -> None:
         (["figures", "quick"], "nothing is here; run `distilrec grid quick`"),
         (["quick", "--models", "nowhere"], "no dataset of chains; name another folder"),
         (["quick", "--study", "nothing"], "'nothing' is no study of this grid: table, dimensions"),
+        (["quick", "--study", "shares"], "the grid quick has no model of all that is asked for"),
         (["quick", "--plan", "--again"], "leave out --again"),
     ],
 )

@@ -140,7 +140,7 @@ def test_a_comparison_of_two_settings_names_both(found: Sources) -> None:
 
 def test_the_questions_are_answered_in_sentences_on_the_page(found: Sources) -> None:
     ((name, sentences),) = questions(found)
-    assert name == "tiny (synthetic) (grid paper)"
+    assert name == "tiny (synthetic) · fpmc (grid paper)"
     assert any("rankings add" in one and "to a student trained well" in one for one in sentences)
     assert sentences[-1].startswith("Which sessions are ranked")
     shown = page.render(found).split('id="results"')[1].split("</section>")[0]
