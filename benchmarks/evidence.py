@@ -50,7 +50,7 @@ def updated(text: str, content: Mapping[str, Any]) -> str:
             there = answers(found) if backbone_of(found) == backbone else []
             said = [f"- {one.text}" for one in there]
             if not said:
-                raise ValueError(f"{mark[2]}: the grid has no answers of it")
+                raise ValueError(f"{mark[2]}: the grid has no figures of it")
             return "\n".join([mark[1].rstrip(), *said, mark[3]])
         makers = {"table": methods if backbone else counting, "exact": exact}
         rows = makers[kind](found, backbone) if kind in makers else study(found, backbone, kind)
