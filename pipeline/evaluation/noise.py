@@ -39,7 +39,8 @@ def components(by_seed: Sequence[Sequence[float]]) -> tuple[float | None, float 
     counts = np.array([len(one) for one in by_seed])
     means = np.array([np.mean(one) for one in by_seed])
     n, k = int(counts.sum()), len(counts)
-    inside = float(sum(((np.array(one) - np.mean(one)) ** 2).sum() for one in by_seed))
+    off = [np.round(np.array(one) - np.mean(one), 12) for one in by_seed]  # equal draws: 0
+    inside = float(sum((one**2).sum() for one in off))
     within = inside / (n - k) if n > k else None
     if k == 1:
         return None, None if within is None else float(np.sqrt(within))

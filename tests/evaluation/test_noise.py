@@ -82,3 +82,7 @@ def test_draws_that_were_numbered_on_are_draws_of_their_seed() -> None:
     one = run("random", 1, draw=0)
     arm = Arm((one, replace(run("random", 2, draw=3), seed=2)))
     assert noise(arm, "ndcg@10").draw_sd is None
+
+
+def test_draws_that_do_not_differ_have_no_deviation() -> None:
+    assert components([[0.06419] * 5, [0.0641] * 5])[1] == 0.0
