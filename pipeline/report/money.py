@@ -31,18 +31,31 @@ def money(sources: Sources) -> Iterator[Money]:
     for grid, figures in sources.grids.items():
         for dataset, of in figures["datasets"].items():
             for place, models in _by_place(of["models"]).items():
-                start = [one for one in of["models"] if _start(one, place)][:1]
                 areas = [one for one in of["areas"] if _place(one) == place]
                 name = sources.place(dataset, models[0])
-                yield _view(f"{name} (grid {grid})", models, start, areas)
+                begin = start(of["models"], models[0])
+                yield _view(f"{name} (grid {grid})", models, begin, areas)
 
 
 def _place(one: Figures) -> tuple[str, str]:
     return one["backbone"], one["recipe"]
 
 
-def _start(one: Figures, place: tuple[str, str]) -> bool:
-    return one["study"] == "table" and one["method"] == START and _place(one) == place
+def start(every: list[Figures], first: Figures) -> list[Figures]:
+    """Return the student without labels, if it is there; the one of as many seeds if there is.
+
+    The table may have more seeds than the study of labels; a curve that began with their mean would
+    rise or fall by the seeds alone.
+
+    Args:
+        every: models of a dataset.
+        first: of the study of labels.
+    """
+    alike = [one for one in every if one["method"] == START and _place(one) == _place(first)]
+    whole = [one for one in alike if one["study"] in ("table", "dimensions")]
+    found = [one for one in whole if one["dimension"] == first["dimension"]]
+    found.sort(key=lambda one: (one["seeds"] != first["seeds"], one["study"] != "table"))
+    return found[:1]
 
 
 def _by_place(models: list[Figures]) -> dict[tuple[str, str], list[Figures]]:

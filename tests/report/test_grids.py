@@ -12,7 +12,7 @@ from pipeline.evaluation.comparisons import alike
 from pipeline.report import page, plots, sources
 from pipeline.report.comparisons import comparisons, headlines, probability, questions
 from pipeline.report.made import flat, made
-from pipeline.report.money import money
+from pipeline.report.money import money, start
 from pipeline.report.slices import noise, slices
 from pipeline.report.sources import Figures, Sources
 from pipeline.report.studies import studies
@@ -54,6 +54,19 @@ def test_curves_start_at_the_student_and_go_over_dollars_where_a_price_is_known(
     assert list(exact) == [0.0, 0.86, 1.72, 3.44, 6.88]
     assert exact[0.0] == pytest.approx(student["metrics"]["ndcg@10"]["mean"], rel=1e-3)
     assert {row["method"] for row in rows} == {"exact", "random"}
+
+
+def test_a_curve_starts_at_the_student_of_as_many_seeds_as_it_has(grid: Figures) -> None:
+    (first, *_) = of_models(grid, study="labels", method="exact", recipe="strong")
+    (student,) = of_models(grid, study="table", method="student", recipe="strong")
+    table = student | {"seeds": first["seeds"] + 2}
+    width = {"study": "dimensions", "setting": {"dimension": first["dimension"]}}
+    same = student | width | {"seeds": first["seeds"]}
+    wider = same | {"dimension": first["dimension"] + 10}
+    assert start([table, wider, same], first) == [same]
+    assert start([table, wider], first) == [table]
+    assert start([same, table | {"seeds": first["seeds"]}], first)[0]["study"] == "table"
+    assert start([table | {"recipe": "published"}], first) == []
 
 
 def test_the_area_over_random_is_that_of_the_axis_shown(found: Sources) -> None:
