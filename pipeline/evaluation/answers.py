@@ -144,7 +144,9 @@ def seen(row: Figures) -> str:
     lift = "" if row["lift"] is None else f", {100 * row['lift']:+.0f} %"
     p = f"p {probability(row['p'])}{corrected}"
     seeds = "one seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
-    return f"{signed(row['difference'])} NDCG@10{lift} ({interval}; {p}; {seeds})"
+    draws = row.get("draws", [1])[0]
+    drawn = f", {draws} draws under each" if draws > 1 else ""
+    return f"{signed(row['difference'])} NDCG@10{lift} ({interval}; {p}; {seeds}{drawn})"
 
 
 def trained(recipe: str) -> str:

@@ -78,7 +78,7 @@ def show(name: str, choice: Choice, project: Paths, *, as_json: bool) -> None:
             for model in found["models"]
         ]
     )
-    compared = compared_with(content, choice.study, {_cell(one) for one in models})
+    compared = compared_with(content, choice.study, {_place(one) for one in models})
     if choice.than not in compared:
         raise ParamsError(
             f"'{choice.than}' is compared with nothing in the study '{choice.study}' here: "
@@ -89,22 +89,22 @@ def show(name: str, choice: Choice, project: Paths, *, as_json: bool) -> None:
     _say(content)
 
 
-Cell = tuple[str, str, str]
+Place = tuple[str, str, str]
 """Dataset, backbone and recipe."""
 
 
-def compared_with(content: Mapping[str, Any], study: str, cells: Collection[Cell]) -> list[str]:
-    """Return the methods that others of a study are compared with in some cells, by name."""
+def compared_with(content: Mapping[str, Any], study: str, places: Collection[Place]) -> list[str]:
+    """Return the methods that others of a study are compared with in some places, by name."""
     rows = [
         {**row, "dataset": dataset}
         for dataset, one in content["datasets"].items()
         for row in one["comparisons"]
     ]
-    here = [row for row in rows if row["study"] == study and _cell(row) in cells]
+    here = [row for row in rows if row["study"] == study and _place(row) in places]
     return sorted({row[side] for row in here for side in ("ours", "theirs")})
 
 
-def _cell(row: Row) -> Cell:
+def _place(row: Row) -> Place:
     return row["dataset"], row["backbone"], row["recipe"]
 
 

@@ -53,7 +53,7 @@ NAMES = {
     "llm_shuffled": Name("control", "the sessions of exact, each ranking shuffled"),
     "label_only": Name("control", "the sessions of exact, the held-back item alone"),
     "teacher_order": Name("control", "the sessions of exact in the teacher's order"),
-    "no_list": Name("control", "as many steps of the recipe's own loss as `exact` took"),
+    "no_list": Name("control", "as many steps of the recipe's own loss as exact took"),
 }
 """In the order of every table: the dumb ones first."""
 

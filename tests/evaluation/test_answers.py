@@ -75,6 +75,14 @@ def test_models_that_are_the_same_are_called_so() -> None:
     )
 
 
+def test_several_draws_are_told_and_one_is_not() -> None:
+    many = compared("exact", "student", 0.3, 0.001, draws=[5, 1])
+    one = compared("exact", "no_list", 0.3, 0.001, draws=[1, 1])
+    (found,) = answers(of_dataset(many, one))
+    assert "; 5 seeds, 5 draws under each) to a student trained well" in found.text
+    assert found.text.endswith("; 5 seeds).")
+
+
 def test_one_seed_is_said_to_be_one() -> None:
     one = compared("exact", "student", 0.0004, 0.0031, seeds=1)
     assert "< .001; one seed) to a student" in answers(of_dataset(one))[0].text
